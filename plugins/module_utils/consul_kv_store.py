@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Consul's KV store as the modules see it: records with values of bytes, and changes that carry the index they read."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import json
+import re
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+
+MAX_VALUE = 512 * 1024
+MAX_OPERATIONS = 64
+# Consul refuses a transaction whose body is above 512 KB (txn_max_req_len).
+MAX_TRANSACTION = 480 * 1024
+
+# Paths that Go's HTTP server would "clean" and redirect: such keys are reached through transactions only.
+NOT_IN_A_URL = re.compile(r"^/|//|(^|/)\.{1,2}(/|$)")
+
+Record = collections.namedtuple("Record", "key value flags index create_index lock_index session")
+
+
+class Change(collections.namedtuple("Change", "verb key value flags index session")):
+    """One operation of a transaction. C(index) is what was read: 0 means that the key must not exist."""
+
+    __slots__ = ()
+
+    def __new__(cls, verb, key, value=None, flags=0, index=0, session=None):
+        return super().__new__(cls, verb, key, value, flags, index, session)
+
+    def operation(self):
+        operation = {"Verb": self.verb, "Key": self.key}
+        if self.value is not None:
+            operation.update(Value=base64.b64encode(self.value).decode("ascii"), Flags=self.flags)
+        if self.session:
+            operation["Session"] = self.session
+        else:
+            operation["Index"] = self.index
+        return {"KV": operation}
+
+
+class WriteError(ConsulError):
+    """A write that did not happen, with the keys it is about and those that were written before it."""
+
+    def __init__(self, error, keys, written):
+        note = f"; {len(written)} key(s) had been written before this failure" if written else ""
+        super().__init__(f"{error}{note}", error.status, error.method, error.path, error.words)
+        self.keys = keys
+        self.written = written
+
+
+class KVStore:
+    def __init__(self, client):
+        self.client = client
+        self.index = None  # of the last read or write
+        self._dc = {"dc": client.datacenter} if client.datacenter else {}
+
+    def read(self, key):
+        """The record of one key, or None."""
+        if NOT_IN_A_URL.search(key):
+            return self._tree_by_transaction(key).get(key)
+        answer = self.client.get("kv/" + key, self._dc, missing_ok=True)
+        self.index = answer.index
+        return _record(answer.data[0]) if answer.data else None
+
+    def tree(self, prefix):
+        """All records whose key begins with the prefix, by key."""
+        if NOT_IN_A_URL.search(prefix):
+            return self._tree_by_transaction(prefix)
+        answer = self.client.get("kv/" + prefix, dict(self._dc, recurse=""), missing_ok=True)
+        self.index = answer.index
+        records = [_record(item) for item in answer.data or []]
+        if not records and prefix:
+            # A list without the right to read it is empty, not an error; a single read tells the two apart.
+            self.client.get("kv/" + prefix, self._dc, missing_ok=True)
+        return {record.key: record for record in records}
+
+    def _tree_by_transaction(self, prefix):
+        operation = {"KV": {"Verb": "get-tree", "Key": prefix}}
+        answer = self.client.put("txn", self._dc, [operation], idempotent=True)
+        records = [_record(result["KV"]) for result in answer.data["Results"]]
+        return {record.key: record for record in records}
+
+    def apply(self, changes):
+        """Write in as few atomic steps as Consul takes. Returns the new modify index of each key."""
+        indexes = {}
+        for batch in batches(changes):
+            try:
+                indexes.update(self._apply_batch(batch))
+            except ConsulError as error:
+                raise WriteError(_explain(error, batch), [change.key for change in batch], list(indexes)) from error
+            self.index = max(indexes.values()) or self.index
+        return indexes
+
+    def _apply_batch(self, batch):
+        if len(batch) == 1 and _size(batch[0]) > MAX_TRANSACTION:
+            return self._put(batch[0])
+        answer = self.client.put("txn", self._dc, [change.operation() for change in batch])
+        if not isinstance(answer.data, dict) or answer.data.get("Errors"):
+            raise ConsulError("Consul did not confirm the transaction")
+        indexes = dict.fromkeys((change.key for change in batch), 0)
+        for result in answer.data.get("Results") or []:
+            indexes[result["KV"]["Key"]] = result["KV"]["ModifyIndex"]
+        return indexes
+
+    def _put(self, change):
+        """A value that, in base64, is too large for a transaction."""
+        if NOT_IN_A_URL.search(change.key):
+            raise ConsulError(
+                f"{change.key}: the value is too large for a transaction, and Consul takes this key in no other way"
+            )
+        params = dict(self._dc, flags=change.flags, cas=change.index)
+        if change.session:
+            params = dict(self._dc, flags=change.flags)
+            params["acquire" if change.verb == "lock" else "release"] = change.session
+        if self.client.put("kv/" + change.key, params, change.value).data is not True:
+            raise ConsulError(f"{change.key}: Consul answered false: it was changed by someone else in the meantime")
+        return {change.key: self.read(change.key).index}
+
+
+def batches(changes):
+    """Split into lists that fit in one transaction each."""
+    batch, size = [], 0
+    for change in changes:
+        if batch and (len(batch) == MAX_OPERATIONS or size + _size(change) > MAX_TRANSACTION):
+            yield batch
+            batch, size = [], 0
+        batch.append(change)
+        size += _size(change)
+    if batch:
+        yield batch
+
+
+def _size(change):
+    return len(json.dumps(change.operation())) + 2
+
+
+def _record(item):
+    return Record(
+        key=item["Key"],
+        value=base64.b64decode(item["Value"] or ""),  # an empty value reads back as null
+        flags=item["Flags"],
+        index=item["ModifyIndex"],
+        create_index=item["CreateIndex"],
+        lock_index=item["LockIndex"],
+        session=item.get("Session"),
+    )
+
+
+def _explain(error, batch):
+    """Name the keys that a refused transaction stumbled over."""
+    if error.status != 409:
+        return error
+    try:
+        failures = json.loads(error.words)["Errors"]
+        reasons = [f"{batch[item['OpIndex']].key}: {item['What']}" for item in failures]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return error
+    hint = ""
+    if any("index is stale" in reason for reason in reasons):
+        hint = "; changed by someone else since it was read: nothing of this step was written, run again"
+    message = f"Consul refused to write {'; '.join(reasons)}{hint}"
+    return ConsulError(message, error.status, error.method, error.path, error.words)

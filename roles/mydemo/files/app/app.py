@@ -1,0 +1,457 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mydemo: a counter in Redis that knows nothing but the address of its host.
+
+Everything else comes from Consul: the settings from a key that is watched, Redis by its name in DNS.
+gunicorn.conf.py says which process runs what.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import consul
+import redis
+import requests
+from flask import Flask, Response
+from gunicorn.arbiter import Arbiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+SERVICE = "mydemo"
+KEY = os.environ.get("MYDEMO_KEY", "redis")
+
+log = logging.getLogger("gunicorn.error")
+app = Flask(__name__)
+
+
+class Unusable(Exception):
+    """What was given (environment or key) cannot be used; the message says why, and never shows a value."""
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: short, as whatever comes back should be noticed soon."""
+    return min(0.125 * 2 ** min(failures, 10), 2.0)
+
+
+# --- Who we are -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Where this instance is reached; its id is the same after each restart."""
+
+    address: str
+    port: int
+
+    @property
+    def id(self) -> str:
+        return f"{SERVICE}-{self.address}-{self.port}"
+
+    @classmethod
+    def from_environment(cls) -> Instance:
+        address, port = os.environ.get("LAN_IP", ""), os.environ.get("MYDEMO_PORT", "5000")
+        if not address:
+            raise Unusable("LAN_IP is not set: give this host's address, at which the load balancer reaches it")
+        try:
+            if ipaddress.IPv4Address(address).is_unspecified:
+                raise ValueError
+        except ValueError:
+            raise Unusable(f"LAN_IP is {address!r}: it must be one IPv4 address of this host") from None
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise Unusable(f"MYDEMO_PORT is {port!r}: it must be a port number")
+        return cls(address, int(port))
+
+
+# --- What we are told: the settings under the key ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RedisAddress:
+    host: str
+    port: int
+    db: int
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    redis: RedisAddress
+    message: str
+
+    @classmethod
+    def parse(cls, value: bytes | None) -> Settings:
+        if value is None:
+            raise Unusable("no such key")
+        try:
+            document = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise Unusable(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        except UnicodeDecodeError:
+            raise Unusable("not JSON: the value is not UTF-8 text") from None
+        section = _member(document, "redis_config", dict)
+        address = RedisAddress(
+            host=_member(section, "redis_config.redis_host", str),
+            port=_member(section, "redis_config.redis_port", int),
+            db=_member(section, "redis_config.redis_db", int),
+            password=_member(section, "redis_config.redis_password", str),
+        )
+        if not address.host:
+            raise Unusable("redis_config.redis_host is empty")
+        if not 0 < address.port < 65536:
+            raise Unusable("redis_config.redis_port is not a port number")
+        if address.db < 0:
+            raise Unusable("redis_config.redis_db is negative")
+        return cls(address, _member(document, "show_message", str))
+
+
+def _member(document: object, path: str, kind: type):
+    """The member that the last part of the path names, if it is there and of this very type (True is no int)."""
+    if not isinstance(document, dict):
+        raise Unusable("the JSON is not an object")
+    name = path.rpartition(".")[2]
+    if name not in document:
+        raise Unusable(f"{path} is missing")
+    if type(document[name]) is not kind:
+        wanted = {dict: "an object", str: "a string", int: "an integer"}[kind]
+        raise Unusable(f"{path} must be {wanted}")
+    return document[name]
+
+
+# --- Consul -----------------------------------------------------------------------------------------------------------
+
+
+def consul_client(timeout: float) -> consul.Consul:
+    """A client of the local agent, from the environment variables that the consul command reads too."""
+    try:
+        token_file = os.environ.get("CONSUL_HTTP_TOKEN_FILE")
+        token = Path(token_file).read_text().strip() if token_file else os.environ.get("CONSUL_HTTP_TOKEN")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"CONSUL_HTTP_TOKEN_FILE: {error}") from None
+    try:
+        client = consul.Consul(verify=os.environ.get("CONSUL_CACERT") or None, connections_timeout=timeout)
+    except (consul.ConsulException, TypeError, ValueError):
+        address = os.environ.get("CONSUL_HTTP_ADDR")
+        raise Unusable(f"CONSUL_HTTP_ADDR is {address!r}: it must be host:port or http(s)://host:port") from None
+    client.token = token
+    # A proxy in the container's environment is not for the agent next door, and must not see the token.
+    client.http.session.trust_env = False
+    return client
+
+
+class Shared:
+    """What the processes of one instance share: an anonymous file in memory, made before the forks and gone with them.
+
+    Byte 0 says whether we are leaving; after it comes the last good value of the key, for a worker that is born while
+    the key holds a bad one. Record locks on it make one worker the lead, and the next one when that dies.
+    """
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("mydemo")
+        os.pwrite(self._file, b"\0", 0)
+
+    def lead(self) -> bool:
+        """Whether this process is the one that registers and that speaks for all."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+        except OSError:
+            return False
+        return True
+
+    def resign(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, 0)
+
+    @property
+    def leaving(self) -> bool:
+        return os.pread(self._file, 1, 0) == b"\1"
+
+    def leave(self) -> None:
+        os.pwrite(self._file, b"\1", 0)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, 1)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, 1)
+
+    @property
+    def value(self) -> bytes:
+        with self._locked():
+            return os.pread(self._file, os.fstat(self._file).st_size, 1)
+
+    @value.setter
+    def value(self, value: bytes) -> None:
+        with self._locked():
+            os.ftruncate(self._file, 1)
+            os.pwrite(self._file, value, 1)
+
+
+class ConsulLoop:
+    """Does its step over and over in a thread of its own; on trouble again after a back-off, told once."""
+
+    timeout = 2.0
+    purpose = ""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.client: consul.Consul | None = None
+        self.trouble = ""
+        self.failures = 0
+
+    def start(self) -> None:
+        """Called in each worker, not in the master: a process with threads must not fork."""
+        self.client = None  # the master's connections are the master's
+        threading.Thread(target=self._run, name=type(self).__name__, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self.turn())
+
+    def turn(self) -> float:
+        """One step. Gives the seconds to wait before the next."""
+        try:
+            self.client = self.client or consul_client(self.timeout)
+            pause = self.step(self.client)
+        except Exception as error:  # whatever it was: a loop that ended would go unnoticed, and so would every change
+            self.client = None  # the next one reads the token again, which may have been replaced
+            self.failures += 1
+            self.on_trouble()
+            self._tell_trouble(error)
+            return backoff(self.failures)
+        if self.trouble and self.shared.lead():
+            log.info("Consul: %s works again", self.purpose)
+        self.trouble, self.failures = "", 0
+        return pause
+
+    def _tell_trouble(self, error: Exception) -> None:
+        trouble = str(error) or type(error).__name__
+        if isinstance(error, requests.RequestException):
+            # The last words of its long text say it: "[Errno 111] Connection refused".
+            trouble = trouble.rpartition(": ")[2].rstrip("\"')")
+        if trouble != self.trouble and self.shared.lead():
+            log.warning("Consul: %s failed, trying again: %s", self.purpose, trouble)
+        self.trouble = trouble
+
+    def on_trouble(self) -> None:
+        pass
+
+    def step(self, client: consul.Consul) -> float:
+        raise NotImplementedError
+
+
+class Watch(ConsulLoop):
+    """Holds the settings and keeps them up to date by blocking queries."""
+
+    purpose = f"reading the key {KEY!r}"
+    wait = "30s"
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.settings: Settings | None = None
+        self._index = 0
+        self._last: object = self  # no value of a key is this
+
+    def start(self) -> None:
+        if self.shared.value:
+            self.settings = Settings.parse(self.shared.value)
+        self._index = 0
+        super().start()
+
+    def on_trouble(self) -> None:
+        self._index = 0
+
+    def step(self, client: consul.Consul) -> float:
+        index, entry = client.kv.get(KEY, index=self._index or None, wait=self.wait)
+        # It goes backwards when Consul was restored or rebuilt: then start over.
+        self._index = int(index) if int(index) >= self._index else 0
+        value = (entry["Value"] or b"") if entry else None
+        if value != self._last:
+            self._last = value
+            self._take(value)
+        # While there is no such key, each change of any other wakes us: not more often than this.
+        return 0.1
+
+    def _take(self, value: bytes | None) -> None:
+        try:
+            settings = Settings.parse(value)
+        except Unusable as error:
+            if self.shared.lead():
+                self._refuse(f"Consul key {KEY!r} cannot be used: {error}")
+            return
+        if settings != self.settings and self.shared.lead():
+            self.shared.value = value
+            log.info("Consul key %r: settings taken", KEY)
+        self.settings = settings
+
+    def _refuse(self, problem: str) -> None:
+        if self.settings:
+            log.error("%s; keeping the last good settings", problem)
+        else:
+            log.critical(problem)
+            # Ends this process from any thread; gunicorn takes it as a worker that cannot boot, and ends with it.
+            os._exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+class Registration(ConsulLoop):
+    """Registers the instance once there are settings, and again whenever the agent has lost it."""
+
+    purpose = "registering the service"
+    interval = 5.0
+
+    def __init__(self, shared: Shared, instance: Instance, watch: Watch) -> None:
+        super().__init__(shared)
+        self.instance, self.watch = instance, watch
+        self.registered = False
+
+    def on_trouble(self) -> None:
+        # The agent keeps the token of a registration: if it is that which was replaced, it needs the new one.
+        self.registered = False
+
+    def step(self, client: consul.Consul) -> float:
+        if not self.watch.settings or not self.shared.lead() or self.shared.leaving:
+            return 0.5
+        if not self.registered or self.instance.id not in client.agent.services():
+            self._register(client)
+        return self.interval
+
+    def _register(self, client: consul.Consul) -> None:
+        url = f"http://{self.instance.address}:{self.instance.port}/health"
+        # No initial status: critical until the first check has passed, so no request comes too early. 1m is the
+        # least that Consul takes for `deregister`.
+        check = consul.Check.http(url, interval="2s", timeout="1s", deregister="1m")
+        client.agent.service.register(
+            SERVICE, service_id=self.instance.id, address=self.instance.address, port=self.instance.port, check=check
+        )
+        self.registered = True
+        log.info("Consul: registered %s, checked at %s", self.instance.id, url)
+        if self.shared.leaving:  # since just now: the master may have deregistered us before this
+            client.agent.service.deregister(self.instance.id)
+
+    def leave(self, drain: float = 0) -> None:
+        """Out of DNS first; then go on serving those who still hold our address. Called in the master."""
+        self.shared.leave()
+        try:
+            agent = consul_client(self.timeout).agent
+            if self.instance.id in agent.services():
+                agent.service.deregister(self.instance.id)
+                log.info("Consul: deregistered %s, serving %g s more", self.instance.id, drain)
+                time.sleep(drain)
+        except (consul.ConsulException, requests.RequestException, Unusable) as error:
+            log.warning("Consul: deregistering %s failed: %s", self.instance.id, error)
+
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+
+class RedisAway(Exception):
+    pass
+
+
+class Counter:
+    """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off; the others are
+    told at once, so that threads are left for /health."""
+
+    name = "hits"
+    timeout = 1.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._address: RedisAddress | None = None
+        self._client: redis.Redis | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def add_one(self, address: RedisAddress) -> int:
+        client = self._admit(address)
+        try:
+            count = client.incr(self.name)
+        # ValueError: a host name that cannot even be looked up
+        except (redis.RedisError, OSError, ValueError) as error:
+            with self._lock:
+                if not self._failures:
+                    log.warning("Redis does not answer, trying again: %s", error)
+                self._failures += 1
+                self._retry_at = time.monotonic() + backoff(self._failures)
+            raise RedisAway from error
+        if self._failures:
+            log.info("Redis answers again")
+            self._failures, self._retry_at = 0, 0.0
+        return count
+
+    def _admit(self, address: RedisAddress) -> redis.Redis:
+        with self._lock:
+            if address != self._address:
+                self._connect(address)
+            now = time.monotonic()
+            if now < self._retry_at:
+                raise RedisAway
+            if self._failures:
+                self._retry_at = now + 2 * self.timeout
+            return self._client
+
+    def _connect(self, address: RedisAddress) -> None:
+        if self._client:
+            # Requests under way end on the connections they hold.
+            self._client.connection_pool.disconnect(inuse_connections=False)
+        self._client = redis.Redis(
+            address.host,
+            address.port,
+            address.db,
+            address.password or None,
+            socket_connect_timeout=self.timeout,
+            socket_timeout=self.timeout,
+            # An INCR whose answer was lost may have counted: never sent twice.
+            retry=Retry(NoBackoff(), 0),
+            # With RESP3 the client no longer sees, before it sends, that a pooled connection was closed.
+            protocol=2,
+        )
+        self._address, self._failures, self._retry_at = address, 0, 0.0
+
+
+# --- The pages --------------------------------------------------------------------------------------------------------
+
+shared = Shared()
+watch = Watch(shared)
+counter = Counter()
+
+
+def plain(text: str, status: int = 200, **headers: str) -> Response:
+    return Response(text, status, {name.replace("_", "-"): value for name, value in headers.items()}, "text/plain")
+
+
+@app.get("/")
+def hello() -> Response:
+    settings = watch.settings
+    if not settings:
+        return plain("There are no settings from Consul yet. Please try again.", 503, Retry_After="2")
+    try:
+        count = counter.add_one(settings.redis)
+    except RedisAway:
+        return plain("Redis does not answer. Please try again.", 503, Retry_After="2")
+    return plain(f"{settings.message}! I have been seen {count} times.")
+
+
+@app.get("/health")
+def health() -> Response:
+    """Says that this instance can answer. Redis is not asked: without it every instance would leave DNS at once, and
+    the load balancer would have nobody left to say what is wrong."""
+    return plain("i am fine")
+
+
+@app.after_request
+def name_the_instance(response: Response) -> Response:
+    response.headers["X-Served-By"] = app.config.get("INSTANCE_ID", SERVICE)
+    return response

@@ -1,0 +1,349 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What mydemo promises, one promise a test. No traceback and no secret in any log: see `make_app`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from conftest import free_port, wait_for
+
+GOOD = (
+    '{"redis_config": {"redis_host": "h", "redis_port": 1, "redis_db": 0, "redis_password": "p"}, "show_message": "m"}'
+)
+# What may be wrong with a value, and how it is named.
+BAD_VALUES = {
+    "": "not JSON",
+    '{"redis_config": ': "not JSON",
+    '"text"': "the JSON is not an object",
+    "{}": "redis_config is missing",
+    GOOD.replace('"redis_port": 1, ', ""): "redis_config.redis_port is missing",
+    GOOD.replace('"redis_port": 1', '"redis_port": "1"'): "redis_config.redis_port must be an integer",
+    GOOD.replace('"redis_port": 1', '"redis_port": true'): "redis_config.redis_port must be an integer",
+    GOOD.replace('"redis_port": 1', '"redis_port": 70000'): "redis_config.redis_port is not a port number",
+    GOOD.replace('"redis_db": 0', '"redis_db": -1'): "redis_config.redis_db is negative",
+    GOOD.replace('"h"', '""'): "redis_config.redis_host is empty",
+    GOOD.replace('"p"', "null"): "redis_config.redis_password must be a string",
+    GOOD.replace('"m"', "5"): "show_message must be a string",
+}
+
+
+# --- The pages --------------------------------------------------------------------------------------------------------
+
+
+def test_each_answer_counts_exactly_one(app, redis):
+    answers = app.get_many(100)
+    counts = sorted(int(answer.body.split()[-2]) for answer in answers)
+    assert counts == list(range(2, 102))  # 1 was the fixture's
+    assert redis.hits == 101
+    assert {answer.status for answer in answers} == {200}
+    assert app.get().body == "Hello World! I have been seen 102 times."
+
+
+def test_pages_name_the_instance_and_are_logged_with_their_time(app):
+    health = app.get("/health")
+    assert (health.status, health.body) == (200, "i am fine")
+    assert health.headers["X-Served-By"] == app.get().headers["X-Served-By"] == app.id
+    line = app.lines('"GET /health')[0]
+    assert float(line.split("9 ")[-1].split("s ")[0]) < 1
+
+
+# --- The registration -------------------------------------------------------------------------------------------------
+
+
+def test_registers_once_whatever_the_number_of_workers(make_app, consul, redis):
+    consul.put(redis.settings())
+    app = make_app(consul, WEB_CONCURRENCY="4").start()
+    wait_for(lambda: consul.instance(app, passing=True), "the check passes")
+    assert len(app.workers()) == 4
+    (instance,) = consul.instances()
+    service = instance["Service"]
+    assert (service["ID"], service["Address"], service["Port"]) == (app.id, "127.0.0.1", app.port)
+    assert len(app.lines("registered mydemo")) == 1
+
+
+def test_is_critical_until_a_check_has_passed(app, consul):
+    status = wait_for(lambda: consul.instance(app), "registered")["Checks"][-1]
+    assert status["Status"] == "critical" or "200 OK" in status["Output"]
+
+
+def test_sigterm_leaves_consul_first_and_serves_on_meanwhile(make_app, consul, redis):
+    consul.put(redis.settings())
+    app = make_app(consul, MYDEMO_DRAIN="2").start()
+    wait_for(lambda: consul.instance(app), "registered")
+    app.popen.send_signal(signal.SIGTERM)
+    wait_for(lambda: not consul.instances(), "deregistered", 1)
+    assert {answer.status for answer in app.get_many(20)} == {200}
+    assert app.popen.wait(5) == 0
+    assert not app.answers()
+
+
+def test_killed_app_comes_back_under_its_id(app, consul):
+    wait_for(lambda: consul.instance(app, passing=True), "the check passes")
+    killed = app.workers()
+    app.stop(signal.SIGKILL)
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in killed), "its workers are gone")
+    wait_for(lambda: not consul.instances(passing=True), "the check fails")
+    app.start()
+    wait_for(lambda: consul.instance(app, passing=True), "the check passes again")
+    assert len(consul.instances()) == 1
+
+
+def test_killed_worker_is_replaced_and_keeps_the_last_good_settings(app, consul):
+    consul.put("no JSON")
+    wait_for(lambda: app.lines("keeping the last good settings"), "the bad value is noticed")
+    killed = app.workers()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(app.workers() - killed) == 2 and app.answers(), "new workers answer")
+    answers = app.get_many()
+    assert {answer.status for answer in answers} == {200}
+    assert all(answer.body.startswith("Hello World!") for answer in answers)
+
+
+# --- The key ----------------------------------------------------------------------------------------------------------
+
+
+def test_changed_message_is_live_on_every_worker_within_5_s(app, consul, redis):
+    consul.put(redis.settings("Good morning"))
+
+    def all_new() -> bool:
+        return all(answer.body.startswith("Good morning!") for answer in app.get_many())
+
+    wait_for(all_new, "the new message", 5)
+    wait_for(lambda: all_new() and app.served_by() == app.workers(), "it shows on every worker")
+
+
+def test_changed_password_is_live_within_5_s(app, consul, redis):
+    app.secrets.add("another-pass-0815")
+    redis.cli("CONFIG", "SET", "requirepass", "another-pass-0815")
+    redis.password = "another-pass-0815"
+    redis.cli("CLIENT", "KILL", "TYPE", "normal")
+    wait_for(lambda: app.answers(status=503), "the old password is refused")
+    consul.put(redis.settings())
+    wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the new password is used", 5)
+
+
+def test_bad_value_is_logged_once_and_the_last_good_one_kept(app, consul, redis):
+    for value, problem in BAD_VALUES.items():
+        before = len(app.lines("cannot be used"))
+        consul.put(value)
+        wait_for(lambda before=before: len(app.lines("cannot be used")) > before, f"a log line for {value!r}")
+        (line,) = app.lines("cannot be used")[before:]
+        assert problem in line and "'redis'" in line and "keeping the last good" in line
+        assert app.get().body.startswith("Hello World!")
+    consul.call("kv/redis", "DELETE")
+    wait_for(lambda: app.lines("no such key; keeping"), "a log line for the deleted key")
+    consul.put(redis.settings("Again good"))
+    wait_for(lambda: app.get().body.startswith("Again good!"), "the good value is taken", 5)
+    assert len(app.lines("cannot be used")) == len(BAD_VALUES) + 1
+
+
+# --- What it cannot start without -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"LAN_IP": None}, "LAN_IP is not set"),
+        ({"LAN_IP": "app1"}, "LAN_IP is 'app1'"),
+        ({"LAN_IP": "0.0.0.0"}, "LAN_IP is '0.0.0.0'"),
+        ({"MYDEMO_PORT": "abc"}, "MYDEMO_PORT is 'abc'"),
+        ({"CONSUL_HTTP_ADDR": "127.0.0.1"}, "CONSUL_HTTP_ADDR is '127.0.0.1'"),
+        ({"CONSUL_HTTP_TOKEN_FILE": "/nowhere"}, "CONSUL_HTTP_TOKEN_FILE: [Errno 2]"),
+    ],
+)
+def test_wrong_environment_ends_the_start(make_app, start_consul, environment, problem):
+    app = make_app(start_consul(now=False), **environment).start(wait=False)
+    assert app.popen.wait(10) != 0
+    assert app.text().count("\n") == 1 and problem in app.text()
+
+
+def test_unusable_key_ends_the_start(make_app, consul):
+    for value, problem in {None: "no such key", **BAD_VALUES}.items():
+        if value is not None:
+            consul.put(value)
+        app = make_app(consul).start(wait=False)
+        assert app.popen.wait(10) != 0
+        (line,) = app.lines("Consul key 'redis' cannot be used: ")
+        assert problem in line
+        assert not app.lines("Listening") and not consul.instances()
+
+
+def test_the_key_may_have_another_name(make_app, consul, redis):
+    consul.put(redis.settings("Other key"), key="apps/mydemo")
+    assert make_app(consul, MYDEMO_KEY="apps/mydemo").start().get().body.startswith("Other key!")
+
+
+# --- Redis away -------------------------------------------------------------------------------------------------------
+
+
+def assert_says_sorry(answer, what: str):
+    assert answer.status == 503
+    assert what in answer.body and "<" not in answer.body
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_redis_stopped_and_started(app, consul, redis):
+    wait_for(lambda: consul.instance(app, passing=True), "the check passes")
+    before = redis.hits
+    redis.stop()
+    for answer in app.get_many(30):
+        assert_says_sorry(answer, "Redis does not answer")
+    assert app.get("/health").status == 200
+    redis.start()
+    wait_for(app.answers, "the app has found Redis again", 5)
+    wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "on every worker", 5)
+    assert before == 1 and redis.hits == app.text().count('"GET / HTTP/1.1" 200')
+    assert len(app.lines("Redis does not answer, trying")) <= 2  # one a worker
+
+
+def test_frozen_redis_does_not_take_the_health_page_along(app, redis):
+    redis.popen.send_signal(signal.SIGSTOP)
+    try:
+        for answer in app.get_many(60):
+            assert_says_sorry(answer, "Redis does not answer")
+            assert answer.seconds < 3
+        assert app.get("/health").seconds < 0.5
+    finally:
+        redis.popen.send_signal(signal.SIGCONT)
+    wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
+
+
+def test_connections_closed_while_idle_cost_nobody_an_answer(app, redis):
+    app.get_many()
+    before = redis.hits
+    redis.cli("CLIENT", "KILL", "TYPE", "normal")
+    assert {answer.status for answer in app.get_many()} == {200}
+    assert redis.hits == before + 40
+
+
+# --- Consul away ------------------------------------------------------------------------------------------------------
+
+
+def test_consul_away_at_the_start(make_app, start_consul, redis):
+    consul = start_consul(now=False)
+    app = make_app(consul).start(wait=False)
+    wait_for(lambda: app.answers(status=503), "the app is up")
+    assert_says_sorry(app.get(), "no settings from Consul yet")
+    assert len(app.lines("trying again: [Errno 111] Connection refused")) == 1
+    # The key must be there before the app sees the agent, as in a Consul that keeps its data: so it sleeps meanwhile.
+    everyone = {app.popen.pid, *app.workers()}
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    consul.start()
+    consul.put(redis.settings())
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
+    wait_for(lambda: consul.instance(app, passing=True), "the check passes")
+
+
+def test_consul_back_without_the_key_ends_the_start(make_app, start_consul):
+    consul = start_consul(now=False)
+    app = make_app(consul).start(wait=False)
+    wait_for(lambda: app.answers(status=503), "the app is up")
+    consul.start()
+    assert app.popen.wait(10) != 0
+    assert len(app.lines("Consul key 'redis' cannot be used: no such key")) == 1
+
+
+def test_agent_that_lost_everything_gets_the_registration_again(app, consul, redis):
+    wait_for(lambda: consul.instance(app), "registered")
+    for _ in range(30):
+        consul.put("{}", key="other")  # so that the index goes backwards with the restart
+    consul.stop(signal.SIGKILL)
+    assert {answer.status for answer in app.get_many()} == {200}
+    consul.start()
+    wait_for(lambda: consul.instance(app, passing=True), "registered again", 12)
+    assert app.get().body.startswith("Hello World!")
+    consul.put(redis.settings("New Consul"))
+    wait_for(
+        lambda: all(answer.body.startswith("New Consul!") for answer in app.get_many()), "the key is watched again", 5
+    )
+
+
+def test_deregistered_by_someone_else(app, consul):
+    wait_for(lambda: consul.instance(app), "registered")
+    command = [consul.binary, "services", "deregister", f"-http-addr={consul.address}", f"-id={app.id}"]
+    subprocess.run(command, check=True, capture_output=True)
+    wait_for(lambda: consul.instance(app), "registered again", 8)
+
+
+# --- Tokens, TLS, two sites -------------------------------------------------------------------------------------------
+
+RULES = 'key "redis" { policy = "read" } service "mydemo" { policy = "write" }'
+
+
+@pytest.fixture
+def locked_consul(start_consul, redis):
+    consul = start_consul({"acl": {"enabled": True, "default_policy": "deny"}})
+    consul.token = wait_for(lambda: bootstrap(consul), "ACLs are bootstrapped")
+    consul.put(redis.settings())
+    return consul
+
+
+def bootstrap(consul) -> str | None:
+    with contextlib.suppress(AssertionError):
+        return consul.call("acl/bootstrap", "PUT")["SecretID"]
+    return None
+
+
+def test_token_under_deny(make_app, locked_consul):
+    token = locked_consul.acl_token(RULES)["SecretID"]
+    app = make_app(locked_consul, CONSUL_HTTP_TOKEN=token)
+    app.secrets.add(token)
+    app.start()
+    wait_for(lambda: locked_consul.instance(app, passing=True), "the check passes")
+    assert app.stop() == 0
+    assert not locked_consul.instances()
+
+
+def test_token_file_may_change(make_app, locked_consul, redis, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("11111111-2222-3333-4444-555555555555\n")
+    app = make_app(locked_consul, CONSUL_HTTP_TOKEN_FILE=str(file)).start(wait=False)
+    wait_for(lambda: app.lines("ACL not found"), "the unknown token is refused")
+    assert_says_sorry(app.get(), "no settings from Consul yet")
+
+    for message in "First token", "Second token":
+        token = locked_consul.acl_token(RULES)
+        app.secrets.add(token["SecretID"])
+        file.write_text(token["SecretID"] + "\n")
+        locked_consul.put(redis.settings(message))
+        wait_for(lambda message=message: app.get().body.startswith(message), message, 8)
+        wait_for(lambda: locked_consul.instance(app, passing=True), "the check passes")
+        locked_consul.call(f"acl/token/{token['AccessorID']}", "DELETE")
+
+
+def test_https_with_a_ca_of_ones_own(make_app, start_consul, redis, tmp_path, consul_binary):
+    for command in ["ca", "create"], ["cert", "create", "-server"]:
+        subprocess.run([consul_binary, "tls", *command], cwd=tmp_path, check=True, capture_output=True)
+    tls = {"cert_file": tmp_path / "dc1-server-consul-0.pem", "key_file": tmp_path / "dc1-server-consul-0-key.pem"}
+    port = free_port()
+    consul = start_consul({"ports": {"https": port}, **{name: str(path) for name, path in tls.items()}})
+    consul.put(redis.settings())
+    address = f"https://127.0.0.1:{port}"
+    ca = str(tmp_path / "consul-agent-ca.pem")
+    assert make_app(consul, CONSUL_HTTP_ADDR=address, CONSUL_CACERT=ca).start().get().status == 200
+    stranger = make_app(consul, CONSUL_HTTP_ADDR=address).start(wait=False)
+    wait_for(lambda: stranger.lines("self-signed certificate") or stranger.lines("local issuer"), "TLS is verified")
+
+
+def test_two_consuls_differ_only_in_what_they_hold(make_app, start_consul, redis):
+    apps = []
+    for db, message in enumerate(["Here is staging", "Here is production"]):
+        consul = start_consul()
+        consul.put(redis.settings(message, redis_db=db))
+        app = make_app(consul).start()
+        apps.append(app)
+        wait_for(lambda consul=consul, app=app: consul.instance(app), "registered")
+        assert [one["Service"]["ID"] for one in consul.instances()] == [app.id]
+        assert app.get().body == f"{message}! I have been seen 2 times."
+    assert apps[0].get().body.startswith("Here is staging!")

@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real Consul agents, and real ansible-playbook runs against them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT_TOKEN = "7d9bdb8e-0e4e-4d0d-a5c2-8a6a7f2f0a01"
+
+
+def consul_binary():
+    binary = os.environ.get("CONSUL_BIN") or shutil.which("consul")
+    if not binary or not os.access(binary, os.X_OK):
+        pytest.fail("no consul program: set CONSUL_BIN to one, or put consul on PATH", pytrace=False)
+    return binary
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Agent:
+    """A single Consul server on loopback, on ports of its own."""
+
+    def __init__(self, folder, config=None, token=None, https=False):
+        self.folder = folder
+        self.token = token
+        self.config = config or {}
+        http_port, dns, serf, server, https_port = free_ports(5)
+        self.http_port = http_port
+        self.dns_port = dns
+        self.ports = {"http": http_port, "dns": dns, "serf_lan": serf, "serf_wan": -1, "server": server, "grpc": -1}
+        if https:
+            self.ports["https"] = https_port
+        self.process = None
+
+    def start(self):
+        settings = {
+            "server": True,
+            "bootstrap_expect": 1,
+            "node_name": "tester",
+            "data_dir": str(self.folder / "data"),
+            "bind_addr": "127.0.0.1",
+            "ports": self.ports,
+            "performance": {"raft_multiplier": 1},
+            "enable_local_script_checks": True,
+            **self.config,
+        }
+        path = self.folder / "agent.json"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        with open(self.folder / "agent.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [consul_binary(), "agent", "-config-file", str(path)], stdout=log, stderr=subprocess.STDOUT
+            )
+        self.wait_for(lambda: self.api("GET", "/v1/health/service/consul?passing"), "its own service")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+    def wait_for(self, question, what, seconds=30):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                if answer := question():
+                    return answer
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        log = (self.folder / "agent.log").read_text(encoding="utf-8", errors="replace")
+        pytest.fail(f"Consul did not come to show {what}:\n{log[-3000:]}", pytrace=False)
+
+    def api(self, method, path, data=None, token=None):
+        """Ask Consul without the code under test."""
+        body = data if isinstance(data, bytes) or data is None else json.dumps(data).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=body, method=method)
+        if token or self.token:
+            request.add_header("X-Consul-Token", token or self.token)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            text = response.read()
+        return json.loads(text) if text.strip() else None
+
+    def raw(self, key):
+        """The bytes of one key, or None."""
+        with contextlib.suppress(urllib.error.HTTPError):
+            url = f"http://127.0.0.1:{self.http_port}/v1/kv/{key}?raw"
+            request = urllib.request.Request(url, headers={"X-Consul-Token": self.token} if self.token else {})
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.read()
+        return None
+
+    def key_names(self):
+        with contextlib.suppress(urllib.error.HTTPError):
+            return sorted(self.api("GET", "/v1/kv/?keys"))
+        return []
+
+    def token_for(self, rules):
+        """A token that may do only this."""
+        name = f"policy-{time.monotonic_ns()}"
+        self.api("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
+        return self.api("PUT", "/v1/acl/token", {"Policies": [{"Name": name}]})["SecretID"]
+
+
+@contextlib.contextmanager
+def run_agent(folder, **options):
+    agent = Agent(folder, **options)
+    try:
+        agent.start()
+        yield agent
+    finally:
+        if agent.process and agent.process.poll() is None:
+            agent.stop()
+
+
+@pytest.fixture(scope="session")
+def running_agent():
+    """For tests that want an agent of their own."""
+    return run_agent
+
+
+@pytest.fixture(scope="session")
+def open_agent(tmp_path_factory):
+    """Open HTTP, no ACL."""
+    with run_agent(tmp_path_factory.mktemp("open")) as agent:
+        yield agent
+
+
+@pytest.fixture(scope="session")
+def deny_agent(tmp_path_factory):
+    """ACL on, everything denied without a token."""
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
+    with run_agent(tmp_path_factory.mktemp("deny"), config={"acl": acl}, token=ROOT_TOKEN) as agent:
+        yield agent
+
+
+@pytest.fixture(params=["open", "deny"])
+def agent(request):
+    """Each of the two, emptied."""
+    agent = request.getfixturevalue(f"{request.param}_agent")
+    agent.api("DELETE", "/v1/kv/?recurse")
+    for identity in agent.api("GET", "/v1/agent/services"):
+        agent.api("PUT", f"/v1/agent/service/deregister/{identity}")
+    return agent
+
+
+class NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data):
+        return True
+
+
+class Playbook:
+    """Runs tasks with ansible-playbook and keeps what each of them returned."""
+
+    def __init__(self, folder, agent):
+        self.folder = folder
+        self.agent = agent
+        self.output = ""
+
+    def run(self, *tasks, check=False, fails=False, connection=None, environment=None, variables=None, verbose=False):
+        """Results of the tasks, in order. A failing task ends the run; C(fails) says that one is awaited."""
+        if connection is None:
+            connection = {"port": self.agent.http_port, "token": self.agent.token}
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "module_defaults": {"group/dockyard.consul.consul": {k: v for k, v in connection.items() if v is not None}},
+            "environment": environment or {},
+            "vars_files": [str(self.folder / "vars.yml")],
+            "tasks": list(tasks),
+        }
+        path = self.folder / "play.yml"
+        path.write_text(yaml.dump([play], Dumper=NoAliases, allow_unicode=True), encoding="utf-8")
+        (self.folder / "vars.yml").write_text(json.dumps(variables or {}), encoding="utf-8")
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "--diff", path]
+        command += ["--check"] if check else []
+        command += ["-vvv"] if verbose else []
+        python = os.environ.get("MODULE_PYTHON", sys.executable)
+        done = subprocess.run(
+            [*command, "-e", f"ansible_python_interpreter={python}"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("CONSUL_HTTP")},
+                "ANSIBLE_STDOUT_CALLBACK": "default" if verbose else "ansible.posix.json",
+                "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+            },
+        )
+        self.output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, self.output
+        assert "Traceback" not in self.output, self.output
+        if verbose:
+            return None
+        results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+        return results[0] if len(tasks) == 1 else results
+
+    def four_ways(self, task, removal, state):
+        """Check mode, create, repeat, remove. C(state()) is what Consul holds; returns the result of the creation."""
+        empty = state()
+        foretold = self.run(task, check=True)
+        assert foretold["changed"]
+        assert state() == empty, "check mode wrote"
+
+        dry = {"check_mode": True}
+        created, again, check_again, check_removal = self.run(task, task, {**task, **dry}, {**removal, **dry})
+        assert created["changed"] and created["diff"] == foretold["diff"]
+        assert not again["changed"] and not check_again["changed"]
+        assert check_removal["changed"]
+        assert state() != empty, "nothing was written, or check mode removed it"
+
+        removed, removed_again = self.run(removal, removal)
+        assert removed["changed"] and not removed_again["changed"]
+        assert state() == empty
+        return created
+
+
+@pytest.fixture
+def playbook(tmp_path, agent):
+    return Playbook(tmp_path, agent)

@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+
+def kv(**options):
+    return {"dockyard.consul.consul_kv": options}
+
+
+VALUES = {
+    "workers": 4,
+    "empty": None,
+    "db": {"host": "db.example", "options": {"$json": {"b": 1, "a": "é"}}},
+    "list": [2, 1],
+    "naïve/ключ": "straße",
+    "binary": {"$base64": base64.b64encode(b"\xff\x00\xfe").decode()},
+    "folder/": "",
+}
+STORED = {
+    "app/workers": b"4",
+    "app/empty": b"",
+    "app/db/host": b"db.example",
+    "app/db/options": '{"a":"é","b":1}'.encode(),
+    "app/list": b"[2,1]",
+    "app/naïve/ключ": "straße".encode(),
+    "app/binary": b"\xff\x00\xfe",
+    "app/folder/": b"",
+}
+
+
+def stored(agent):
+    found = agent.api("GET", "/v1/kv/?recurse") if agent.key_names() else []
+    return {item["Key"]: base64.b64decode(item["Value"] or "") for item in found}
+
+
+def test_one_key_four_ways(playbook, agent):
+    task = kv(key="app/message", value="Hello")
+    created = playbook.four_ways(task, kv(key="app/message", state="absent"), lambda: stored(agent))
+    assert created["data"]["Value"] == "Hello"
+    assert created["created"] == ["app/message"]
+
+
+def test_many_keys_four_ways(playbook, agent):
+    task = kv(prefix="app", values=VALUES)
+    playbook.four_ways(task, kv(key="app/", recurse=True, state="absent"), lambda: stored(agent))
+    playbook.run(task)
+    assert stored(agent) == STORED
+
+
+def test_purge_leaves_exactly_the_values(playbook, agent):
+    agent.api("PUT", "/v1/kv/application", b"not under app/")
+    agent.api("PUT", "/v1/kv/app/stale", b"x")
+    agent.api("PUT", "/v1/kv/app/kept", b"1")
+    result = playbook.run(kv(prefix="app", values={"kept": 1, "new": 2}, purge=True))
+    assert (result["created"], result["updated"], result["deleted"]) == (["app/new"], [], ["app/stale"])
+    assert agent.key_names() == ["app/kept", "app/new", "application"]
+    failure = playbook.run(kv(values={"a": 1}, purge=True), fails=True)
+    assert "empty prefix" in failure["msg"]
+    assert len(agent.key_names()) == 3
+
+
+def test_more_keys_than_a_transaction_takes(playbook, agent):
+    values = {f"k{number:04}": f"v{number}" for number in range(1000)}
+    first, again = playbook.run(kv(prefix="many", values=values), kv(prefix="many", values=values))
+    assert len(first["created"]) == 1000 and not again["changed"]
+    assert stored(agent)["many/k0999"] == b"v999"
+
+
+def test_large_values(playbook, agent):
+    values = {"a": "x" * 512 * 1024, "b": "y" * 300_000, "c": "z" * 300_000}
+    first, again = playbook.run(kv(prefix="large", values=values), kv(prefix="large", values=values))
+    assert first["changed"] and not again["changed"]
+    assert {key: len(value) for key, value in stored(agent).items()} == {
+        "large/a": 512 * 1024,
+        "large/b": 300_000,
+        "large/c": 300_000,
+    }
+    failure = playbook.run(kv(prefix="small", values={"ok": 1, "over": "x" * (512 * 1024 + 1)}), fails=True)
+    assert "small/over" in failure["msg"] and "524289" in failure["msg"]
+    assert "small/ok" not in agent.key_names()
+
+
+@pytest.mark.parametrize("key", ["/leading", "trailing/", "a//b", "a/../b", "ünï cødé?x=1#y%2F", "."])
+def test_awkward_keys(playbook, agent, key):
+    # The key by itself, and among others that are no trouble.
+    many = kv(prefix="dir", values={key: "x", "plain": "y"})
+    created, again, together, together_again, removed, removed_again = playbook.run(
+        kv(key=key, value="x"), kv(key=key, value="x"), many, many, *[kv(key=key, state="absent")] * 2
+    )
+    assert created["data"]["Key"] == key
+    changed = [task["changed"] for task in (created, again, together, together_again, removed, removed_again)]
+    assert changed == [True, False, True, False, True, False]
+    assert stored(agent) == {f"dir/{key}": b"x", "dir/plain": b"y"}
+
+
+def test_flags(playbook, agent):
+    first, same, other, kept = playbook.run(
+        kv(key="k", value="v", flags=42),
+        kv(key="k", value="v"),
+        kv(key="k", value="v", flags=7),
+        kv(key="k", value="w"),
+    )
+    assert [task["changed"] for task in (first, same, other, kept)] == [True, False, True, True]
+    assert kept["data"]["Flags"] == 7
+    assert agent.api("GET", "/v1/kv/k")[0]["Flags"] == 7
+
+
+def test_canonical_json_of_a_mapping(playbook, agent):
+    first, again = playbook.run(
+        kv(key="redis", value={"b": {"y": 1, "x": True}, "a": None}),
+        kv(key="redis", value={"a": None, "b": {"x": True, "y": 1}}),
+    )
+    assert first["changed"] and not again["changed"]
+    assert agent.raw("redis") == b'{"a":null,"b":{"x":true,"y":1}}'
+
+
+def test_secrets_stay_out_of_sight(playbook, agent):
+    # In variables, because ansible-playbook shows the lines of the playbook around a task that fails.
+    variables = {f"secret{number}": f"S3cret-{number}" for number in range(9)}
+    variables |= {
+        f"redis{number}": {
+            "redis_config": {"redis_password": f"S3cret-{number}", "redis_port": 6379},
+            "show_message": text,
+        }
+        for number, text in enumerate(["first", "second", "third"])
+    }
+    some = {"key": "redis", "secret_keys": ["redis_password"]}
+    everything = {"key": "other", "secret": True}
+    playbook.run(
+        kv(**some, value="{{ redis0 }}"),
+        kv(**some, value="{{ redis1 }}"),
+        kv(**some, value="{{ redis2 | to_json }}"),
+        kv(**some),
+        kv(**everything, value="{{ secret4 }}"),
+        kv(prefix="many", values={"password": "{{ secret5 }}", "user": "shown-user"}, secret_keys=["pass*"]),
+        kv(key="redis", value="{{ secret6 }}", secret=True, state="absent"),
+        {
+            "block": [kv(**everything, value="{{ secret7 }}", cas=1)],
+            "rescue": [{"ansible.builtin.debug": {"msg": "lost"}}],
+        },
+        # A failure stays readable, and hides no less. Argument errors come before the module itself runs.
+        kv(**everything, value="{{ secret8 }}", nonsense=1),
+        variables=variables,
+        verbose=True,
+        fails=True,
+    )
+    assert "S3cret" not in playbook.output
+    for shown in ("(hidden, changed)", "first", "second", "third", "shown-user", "cas is 1", "nonsense"):
+        assert shown in playbook.output
+    assert agent.raw("other") == b"S3cret-4"
+
+
+def test_cas_and_conflicts(playbook, agent):
+    created = playbook.run(kv(key="k", value="one", cas=0))
+    assert created["changed"]
+    assert "the modify index of the key is" in playbook.run(kv(key="k", value="two", cas=0), fails=True)["msg"]
+    assert agent.raw("k") == b"one"
+    assert not playbook.run(kv(key="k", value="one", cas=0))["changed"]
+    assert playbook.run(kv(key="k", value="two", cas=created["data"]["ModifyIndex"]))["changed"]
+    stale = created["data"]["ModifyIndex"]
+    assert "nothing was written" in playbook.run(kv(key="k", state="absent", cas=stale), fails=True)["msg"]
+    assert agent.raw("k") == b"two"
+
+
+def test_lock(playbook, agent):
+    mine, other = (agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"] for _ in range(2))
+    acquire = kv(key="lock", value="me", session=mine, state="acquire")
+    assert playbook.run(acquire, check=True)["changed"]
+    assert agent.key_names() == []
+    assert playbook.run(acquire)["changed"]
+    assert not playbook.run(acquire)["changed"]
+    assert agent.api("GET", "/v1/kv/lock")[0]["Session"] == mine
+    assert "held by another" in playbook.run(kv(key="lock", session=other, state="acquire"), fails=True)["msg"]
+    assert "held by another" in playbook.run(kv(key="lock", session=other, state="release"), fails=True)["msg"]
+    release = kv(key="lock", session=mine, state="release")
+    assert playbook.run(release)["changed"]
+    assert not playbook.run(release)["changed"]
+    assert agent.raw("lock") == b"me"
+    nobody = "00000000-0000-0000-0000-000000000001"
+    assert "invalid session" in playbook.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
+
+
+def test_read(playbook, agent):
+    agent.api("PUT", "/v1/kv/a/1", b"one")
+    agent.api("PUT", "/v1/kv/a/2", b"\xff")
+    one, tree, none = playbook.run(kv(key="a/1"), kv(key="a/", recurse=True), kv(key="nothing"))
+    assert (one["changed"], one["data"]["Value"]) == (False, "one")
+    assert [(item["Key"], item.get("Value"), item.get("Base64")) for item in tree["data"]] == [
+        ("a/1", "one", None),
+        ("a/2", None, "/w=="),
+    ]
+    assert none["data"] is None
+
+
+def test_unknown_datacenter(playbook):
+    assert "No path to datacenter" in playbook.run(kv(key="k", value="v", datacenter="mars"), fails=True)["msg"]
+
+
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+class TestUnderDeny:
+    @pytest.mark.parametrize("options", [{"value": "v"}, {"state": "absent"}, {"state": "absent", "recurse": True}])
+    def test_dead_or_missing_token_is_an_error_in_every_state(self, playbook, agent, options):
+        dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
+        failure = playbook.run(kv(key="k/", **options), connection=dead, fails=True)
+        assert "ACL not found" in failure["msg"] and failure["status"] == 403
+        assert dead["token"] not in playbook.output
+        failure = playbook.run(kv(key="k/", **options), connection={"port": agent.http_port}, fails=True)
+        assert "Permission denied" in failure["msg"]
+
+    def test_read_only_token(self, playbook, agent):
+        agent.api("PUT", "/v1/kv/app/a", b"1")
+        reader = {"port": agent.http_port, "token": agent.token_for('key_prefix "app/" { policy = "read" }')}
+        assert not playbook.run(kv(key="app/a", value="1"), connection=reader)["changed"]
+        assert "Permission denied" in playbook.run(kv(key="app/a", value="2"), connection=reader, fails=True)["msg"]
+        absent = kv(key="app/", recurse=True, state="absent")
+        assert "Permission denied" in playbook.run(absent, connection=reader, fails=True)["msg"]
+        assert agent.raw("app/a") == b"1"
+
+    def test_tokens_from_the_environment(self, playbook, agent, tmp_path):
+        token_file = tmp_path / "token"
+        token_file.write_text(agent.token + "\n", encoding="utf-8")
+        address = {"CONSUL_HTTP_ADDR": f"http://127.0.0.1:{agent.http_port}"}
+        for variables in ({"CONSUL_HTTP_TOKEN": agent.token}, {"CONSUL_HTTP_TOKEN_FILE": str(token_file)}):
+            assert playbook.run(kv(key="k", value="v"), connection={}, environment={**address, **variables})["data"]

@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+DIGEST = "dockyard_consul_digest"
+ALL_KINDS = [
+    {
+        "id": "web-http",
+        "http": "http://127.0.0.1:9/health",
+        "method": "POST",
+        "header": {"Authorization": "Bearer H34der-secret", "X-List": ["a", "b"]},
+        "body": "ping",
+        "tls_skip_verify": True,
+        "interval": "1m30s",
+        "timeout": "500ms",
+        "notes": "for people",
+        "success_before_passing": 2,
+        "failures_before_critical": 3,
+        "deregister_critical_service_after": "24h",
+    },
+    {"tcp": "127.0.0.1:9", "interval": "1m", "status": "passing"},
+    {"grpc": "127.0.0.1:9/web", "grpc_use_tls": True, "interval": "1m"},
+    {"ttl": "1h", "name": "reports by itself"},
+    {"args": ["/bin/true"], "interval": "1m"},
+    {"alias_service": "other"},
+]
+
+
+def service(**options):
+    return {"dockyard.consul.consul_service": options}
+
+
+def registered(agent):
+    """Services without their content hash, and the ids of their checks."""
+    checks = agent.api("GET", "/v1/agent/checks")
+    return agent.api("GET", "/v1/agent/services"), sorted(checks)
+
+
+def dig(agent, name, kind):
+    command = ["dig", "+short", "@127.0.0.1", "-p", str(agent.dns_port), name, kind]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_one_service_four_ways(playbook, agent):
+    task = service(
+        name="web",
+        id="web-1",
+        address="192.0.2.10",
+        service_port=80,
+        tags=["b", "a"],
+        meta={"version": 2, "on": True, "text": "x"},
+        weights={"passing": 10},
+        checks=ALL_KINDS,
+    )
+    created = playbook.four_ways(task, service(id="web-1", state="absent"), lambda: registered(agent))
+    assert created["operation"] == "create"
+    assert created["service"]["Meta"] | {DIGEST: ""} == {"version": "2", "on": "true", "text": "x", DIGEST: ""}
+    assert created["service"]["Weights"] == {"Passing": 10, "Warning": 1}
+    playbook.run(task)
+    _services, checks = registered(agent)
+    assert checks == [*(f"service:web-1:{number}" for number in range(2, 7)), "web-http"]
+    assert "H34der-secret" not in playbook.output
+
+
+def test_many_services_four_ways(playbook, agent):
+    services = [
+        {"name": "web", "id": f"web-{number}", "port": 8000 + number, "checks": [{"ttl": "1h", "status": "passing"}]}
+        for number in range(20)
+    ]
+    playbook.four_ways(service(services=services), service(name="web", state="absent"), lambda: registered(agent))
+
+
+def test_what_was_asked_is_compared_by_meaning(playbook, agent):
+    def task(tags=("a", "b"), interval="1m", **options):
+        checks = [{"tcp": "127.0.0.1:9", "interval": interval, "timeout": "2s"}]
+        return service(name="web", service_port=80, tags=list(tags), checks=checks, **options)
+
+    results = playbook.run(
+        task(),
+        task(tags=("b", "a"), interval="60s"),
+        task(interval="61s"),
+        task(interval="61s", address="192.0.2.1"),
+        task(interval="61s"),
+        service(name="web", service_port=80),
+        service(name="web", service_port=80),
+    )
+    assert [result["changed"] for result in results] == [True, False, True, True, True, True, False]
+    assert results[2]["operation"] == "update"
+    assert registered(agent)[1] == [], "checks that were left out are still there"
+
+
+def test_a_rerun_or_a_change_elsewhere_leaves_a_check_its_state(playbook, agent):
+    def task(**options):
+        return service(name="web", checks=[{"ttl": "1h"}, {"ttl": "2h"}], **options)
+
+    playbook.run(task())
+    agent.api("PUT", "/v1/agent/check/pass/service:web:1")
+    playbook.run(task(), task(tags=["new"]))
+    assert agent.api("GET", "/v1/agent/checks")["service:web:1"]["Status"] == "passing"
+
+
+def test_changes_by_others_are_seen(playbook, agent):
+    task = service(name="web", service_port=80, checks=[{"ttl": "1h"}])
+    playbook.run(task)
+    agent.api("PUT", "/v1/agent/check/deregister/service:web")
+    assert playbook.run(task)["changed"]
+    agent.api("PUT", "/v1/agent/check/register", {"Name": "alien", "ServiceID": "web", "TTL": "1h"})
+    assert playbook.run(task)["changed"]
+    assert registered(agent)[1] == ["service:web"]
+    agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "Port": 81})
+    assert playbook.run(task)["changed"]
+    assert not playbook.run(task)["changed"]
+
+
+def test_a_changed_address_is_changed_in_dns(playbook, agent):
+    def names():
+        # Without a token to look up with, DNS under deny would answer nothing; the catalog is what it answers from.
+        return [(item["ServiceAddress"], item["ServicePort"]) for item in agent.api("GET", "/v1/catalog/service/web")]
+
+    for address in ("192.0.2.1", "192.0.2.2"):
+        playbook.run(service(name="web", address=address, service_port=80))
+        agent.wait_for(lambda wanted=address: names() == [(wanted, 80)], f"{address} in the catalog")
+        tagged = agent.api("GET", "/v1/catalog/service/web")[0]["ServiceTaggedAddresses"]
+        assert {item["Address"] for item in tagged.values()} == {address}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_dns_answers(playbook, agent):
+    for address, port in (("192.0.2.1", 80), ("192.0.2.2", 81)):
+        playbook.run(service(name="web", address=address, service_port=port))
+        agent.wait_for(lambda wanted=address: dig(agent, "web.service.consul", "A") == [wanted], "the address in DNS")
+        assert dig(agent, "web.service.consul", "SRV")[2] == str(port)
+
+
+def test_purge_removes_only_what_the_module_registered(playbook, agent):
+    agent.api("PUT", "/v1/agent/service/register", {"Name": "foreign"})
+    playbook.run(service(services=[{"name": "a"}, {"name": "b"}, {"name": "c", "connect": {"sidecar_service": {}}}]))
+    task = service(
+        services=[{"name": "b"}, {"name": "c", "connect": {"sidecar_service": {}}}, {"name": "d"}], purge=True
+    )
+    result = playbook.run(task)
+    assert result["operations"] == {"a": "remove", "d": "create"}
+    assert sorted(registered(agent)[0]) == ["b", "c", "c-sidecar-proxy", "d", "foreign"]
+    assert not playbook.run(task)["changed"]
+    assert playbook.run(service(services=[], purge=True))["changed"]
+    assert sorted(registered(agent)[0]) == ["foreign"]
+
+
+def test_tags_that_others_may_change_are_left_alone(playbook, agent):
+    task = service(name="web", tags=["a"], enable_tag_override=True)
+    playbook.run(task)
+    node = agent.api("GET", "/v1/catalog/service/web")[0]
+    agent.api(
+        "PUT",
+        "/v1/catalog/register",
+        {
+            "Node": node["Node"],
+            "Address": node["Address"],
+            "SkipNodeUpdate": True,
+            "Service": {
+                "ID": "web",
+                "Service": "web",
+                "Tags": ["theirs"],
+                "Meta": node["ServiceMeta"],
+                "EnableTagOverride": True,
+            },
+        },
+    )
+    assert not playbook.run(task)["changed"]
+    assert agent.api("GET", "/v1/catalog/service/web")[0]["ServiceTags"] == ["theirs"]
+
+
+def test_wait_until_passing(playbook, agent):
+    healthy = {"tcp": f"127.0.0.1:{agent.http_port}", "interval": "1s"}
+    playbook.run(service(services=[{"name": "a", "checks": [healthy]}, {"name": "b"}], wait="passing", wait_timeout=20))
+    found = agent.api("GET", "/v1/health/service/a?passing")
+    assert [item["Service"]["ID"] for item in found] == ["a"]
+    sick = {"http": f"http://127.0.0.1:{agent.http_port}/v1/nothing-here", "interval": "1s"}
+    failure = playbook.run(service(name="sick", checks=[sick], wait="passing", wait_timeout=3), fails=True)
+    assert "sick is not passing after 3 s: service:sick is critical" in failure["msg"]
+    assert "404" in failure["msg"]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"checks": [{"tcp": "x:1", "interval": "10"}]}, "check 1: interval: '10' is not a duration"),
+        ({"checks": [{"tcp": "x:1"}]}, "tcp needs an interval"),
+        ({"checks": [{"ttl": "1m"}, {"ttl": "1m", "http": "http://x"}]}, "check 2: exactly one of"),
+        ({"service_port": 70000}, "port 70000"),
+        ({"meta": {DIGEST: "x"}}, "module's own"),
+        ({"purge": True}, "services is needed"),
+    ],
+)
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_mistakes_are_told_before_anything_is_sent(playbook, agent, options, words):
+    assert words in playbook.run(service(name="web", **options), fails=True)["msg"]
+    assert registered(agent)[0] == {}
+
+
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+class TestUnderDeny:
+    @pytest.mark.parametrize("options", [{}, {"state": "absent"}])
+    def test_dead_or_missing_token_is_an_error_in_every_state(self, playbook, agent, options):
+        dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
+        failure = playbook.run(service(name="web", **options), connection=dead, fails=True)
+        assert "ACL not found" in failure["msg"]
+        for identity in ("name", "id"):
+            nobody = {"port": agent.http_port}
+            failure = playbook.run(
+                service(**{identity: "web", "name": "web"}, **options), connection=nobody, fails=True
+            )
+            assert "Permission denied" in failure["msg"]
+
+    def test_least_privilege(self, playbook, agent):
+        rules = 'service "web" { policy = "write" } node_prefix "" { policy = "read" }'
+        only_web = {"port": agent.http_port, "token": agent.token_for(rules)}
+        checks = [{"tcp": f"127.0.0.1:{agent.http_port}", "interval": "1s"}]
+        task = service(name="web", checks=checks, wait="passing", wait_timeout=20)
+        first, again = playbook.run(task, task, connection=only_web)
+        assert first["changed"] and not again["changed"]
+        failure = playbook.run(service(name="other"), connection=only_web, fails=True)
+        assert "Permission denied" in failure["msg"]

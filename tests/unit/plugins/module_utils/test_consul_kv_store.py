@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import (
+    MAX_OPERATIONS,
+    MAX_TRANSACTION,
+    NOT_IN_A_URL,
+    Change,
+    batches,
+)
+
+
+def changes(count, size):
+    return [Change("cas", f"k{number}", b"x" * size) for number in range(count)]
+
+
+@pytest.mark.parametrize("count, size", [(0, 1), (1, 1), (64, 1), (65, 1), (1000, 10), (64, 7000), (3, 512 * 1024)])
+def test_batches_fit_in_transactions(count, size):
+    all_changes = changes(count, size)
+    split = list(batches(all_changes))
+    assert [change for batch in split for change in batch] == all_changes
+    for batch in split:
+        assert 1 <= len(batch) <= MAX_OPERATIONS
+        assert len(batch) == 1 or sum(len(str(change.operation())) for change in batch) <= MAX_TRANSACTION
+
+
+def test_1000_small_keys_take_16_transactions():
+    assert len(list(batches(changes(1000, 10)))) == 16
+
+
+@pytest.mark.parametrize("key", ["/a", "a//b", "a/../b", "./a", "a/.", "..", "//"])
+def test_keys_that_go_would_clean(key):
+    assert NOT_IN_A_URL.search(key)
+
+
+@pytest.mark.parametrize("key", ["a", "a/", "a/b", ".a", "a..b/c.", "a b?c#d", "...", "a/.hidden"])
+def test_keys_that_stay_as_they_are(key):
+    assert not NOT_IN_A_URL.search(key)
+
+
+def test_operations():
+    assert Change("cas", "k", b"x", 3, 9).operation() == {
+        "KV": {"Verb": "cas", "Key": "k", "Value": "eA==", "Flags": 3, "Index": 9}
+    }
+    assert Change("delete-cas", "k", index=9).operation() == {"KV": {"Verb": "delete-cas", "Key": "k", "Index": 9}}
+    assert Change("lock", "k", b"", session="s").operation()["KV"]["Session"] == "s"
