@@ -17,7 +17,7 @@ import urllib.error
 from urllib.parse import quote, urlencode, urlsplit
 
 from ansible.module_utils.common.text.converters import to_native, to_text
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.urls import Request, make_context
 
 RETRY_FIRST_PAUSE = 0.25
 RETRY_LONGEST_PAUSE = 4
@@ -129,19 +129,16 @@ class ConsulClient:
         self.consistency = consistency
         self.timeout = timeout
         self.retries = retries
-        self._headers = {"X-Consul-Token": token} if token else {}
-        self._connection = {
-            "unix_socket": unix_socket,
-            "validate_certs": validate_certs,
-            "ca_path": ca_path,
-            "client_cert": client_cert,
-            "client_key": client_key,
+        self._http = Request(
+            headers={"X-Consul-Token": token} if token else {},
+            http_agent="dockyard.consul",
+            unix_socket=unix_socket,
+            context=_tls_context(scheme, validate_certs, ca_path, client_cert, client_key),
             # As the consul command line: a proxy is never asked for what is on this machine.
-            "use_proxy": not (unix_socket or _is_loopback(host)),
-            "use_netrc": False,
-            "follow_redirects": "none",
-            "http_agent": "dockyard.consul",
-        }
+            use_proxy=not (unix_socket or _is_loopback(host)),
+            use_netrc=False,
+            follow_redirects="none",
+        )
 
     def get(self, path, params=None, missing_ok=False, wait=None):
         """Read. With C(missing_ok) a 404 answers None. C(wait) holds a blocking query for so many seconds."""
@@ -179,9 +176,7 @@ class ConsulClient:
         url = self.base_url + quote("/v1/" + path) + ("?" + query if query else "")
         asked = {"method": method, "path": "/v1/" + path}
         try:
-            with open_url(
-                url, data=data, method=method, headers=self._headers, timeout=timeout, **self._connection
-            ) as response:
+            with self._http.open(method, url, data=data, timeout=timeout) as response:
                 return _answer(response.status, response.headers, response.read())
         except ConsulError as error:
             raise ConsulError(f"{method} /v1/{path} at {self.place}: {error}", **asked) from error
@@ -191,7 +186,7 @@ class ConsulClient:
                 f"{method} /v1/{path} at {self.place}: HTTP {error.code}: {words[:500]}{_advice(error.code, words)}"
             )
             raise ConsulError(message, status=error.code, words=words, **asked) from error
-        # Whatever else happens below HTTP; open_url has no common base class for its own errors.
+        # Whatever else happens below HTTP; Ansible's library has no common base class for its own errors.
         except Exception as error:
             message = f"{method} /v1/{path} at {self.place}: {_transport_message(error, timeout)}"
             raise ConsulError(message, **asked) from error
@@ -199,6 +194,18 @@ class ConsulClient:
 
 def _base_url(scheme, host, port):
     return f"{scheme}://{'[' + host + ']' if ':' in host else host}:{port}"
+
+
+def _tls_context(scheme, validate_certs, ca_path, client_cert, client_key):
+    """One for all calls: Ansible would load the host's CA certificates anew for each, which takes 40 ms, even for http."""
+    if scheme != "https":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return make_context(
+            cafile=ca_path, validate_certs=validate_certs, client_cert=client_cert, client_key=client_key
+        )
+    except (OSError, ValueError) as error:
+        raise ConsulError(f"cannot use ca_path, client_cert or client_key: {to_native(error)}") from error
 
 
 def _is_loopback(host):

@@ -431,8 +431,7 @@ CHECK_SPEC = {
     "name": {"type": "str"},
     "http": {"type": "str"},
     "method": {"type": "str"},
-    # Headers carry credentials.
-    "header": {"type": "dict", "no_log": True},
+    "header": {"type": "dict"},
     "body": {"type": "str"},
     "tls_server_name": {"type": "str"},
     "tls_skip_verify": {"type": "bool"},
@@ -613,7 +612,10 @@ class Agent:
         self.client.put("agent/service/deregister/" + identity, idempotent=True)
 
     def ids_of(self, options):
-        """The ids that options for removal mean. What may not be read is an error, where a list would be silent."""
+        """The ids that options for removal mean.
+
+        What the token may not read is missing from lists; asking for it by itself makes that an error.
+        """
         if options["id"]:
             if options["id"] in self.services:
                 return [options["id"]]
@@ -649,6 +651,27 @@ def comparable(service):
     if not service["EnableTagOverride"]:
         fields["Tags"] = sorted(set(service["Tags"] or []))
     return fields
+
+
+class ConsulServiceModule(ConsulModule):
+    def shown_params(self):
+        """Headers carry credentials. C(no_log) would garble every message that holds a short value of one."""
+        return without_headers(self.params)
+
+
+def without_headers(options):
+    """Options at any depth, with the values of C(header) hidden."""
+    if isinstance(options, list):
+        return [without_headers(item) for item in options]
+    if not isinstance(options, dict):
+        return options
+    return {
+        name: hidden_values(value) if name == "header" else without_headers(value) for name, value in options.items()
+    }
+
+
+def hidden_values(header):
+    return dict.fromkeys(header, HIDDEN) if isinstance(header, dict) else header and HIDDEN
 
 
 def execute(module, client):
@@ -773,7 +796,7 @@ def same_checks(service, body):
 def shown_check(check):
     view = {name: value for name, value in check.items() if name != "CheckID"}
     if "Header" in view:
-        view["Header"] = dict.fromkeys(view["Header"], HIDDEN)
+        view["Header"] = hidden_values(view["Header"])
     return view
 
 
@@ -797,26 +820,27 @@ def wait_until_passing(client, agent, bodies, timeout):
             if set(checks) == ids and all(check["Status"] == "passing" for check in checks.values()):
                 break
             if left <= 0:
-                raise ConsulError(not_passing(body, ids, checks, timeout))
+                agent.load()
+                raise ConsulError(not_passing(body, checks, agent.checks.get(body["ID"], {}), timeout))
             # Consul's advice: an index that goes backwards starts again from nothing.
             index = answer.index if answer.index and answer.index > index else 0
 
 
-def not_passing(body, ids, checks, timeout):
+def not_passing(body, in_catalog, on_agent, timeout):
+    """The output of a check reaches the catalog minutes late, so it is taken from the agent."""
     states = []
-    for identity in sorted(ids):
-        check = checks.get(identity)
+    for identity in sorted(check["CheckID"] for check in body["Checks"]):
+        check = in_catalog.get(identity)
         if check is None:
             states.append(f"{identity} is not in the catalog (may the token read this service and node?)")
         elif check["Status"] != "passing":
-            states.append(
-                f"{identity} is {check['Status']}: {' '.join(check['Output'].split())[:300] or 'no output yet'}"
-            )
+            output = " ".join(on_agent.get(identity, check)["Output"].split())[:300]
+            states.append(f"{identity} is {check['Status']}: {output or 'no output yet'}")
     return f"service {body['ID']} is not passing after {timeout:g} s: {'; '.join(states)}"
 
 
 def main():
-    module = ConsulModule(
+    module = ConsulServiceModule(
         argument_spec={
             **service_spec(port={"type": "int"}, token={"type": "str", "no_log": True}),
             "services": {

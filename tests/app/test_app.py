@@ -11,8 +11,7 @@ import signal
 import subprocess
 
 import pytest
-
-from conftest import free_port, wait_for
+from programs import free_port, wait_for
 
 GOOD = (
     '{"redis_config": {"redis_host": "h", "redis_port": 1, "redis_db": 0, "redis_password": "p"}, "show_message": "m"}'
@@ -95,7 +94,9 @@ def test_killed_app_comes_back_under_its_id(app, consul):
     assert len(consul.instances()) == 1
 
 
-def test_killed_worker_is_replaced_and_keeps_the_last_good_settings(app, consul):
+def test_killed_worker_is_replaced_and_keeps_the_last_good_settings(app, consul, redis):
+    consul.put(redis.settings("Second"))
+    wait_for(lambda: len(app.lines("settings taken")) == 2, "the second settings are taken")
     consul.put("no JSON")
     wait_for(lambda: app.lines("keeping the last good settings"), "the bad value is noticed")
     killed = app.workers()
@@ -104,7 +105,7 @@ def test_killed_worker_is_replaced_and_keeps_the_last_good_settings(app, consul)
     wait_for(lambda: len(app.workers() - killed) == 2 and app.answers(), "new workers answer")
     answers = app.get_many()
     assert {answer.status for answer in answers} == {200}
-    assert all(answer.body.startswith("Hello World!") for answer in answers)
+    assert all(answer.body.startswith("Second!") for answer in answers)
 
 
 # --- The key ----------------------------------------------------------------------------------------------------------
@@ -128,6 +129,21 @@ def test_changed_password_is_live_within_5_s(app, consul, redis):
     wait_for(lambda: app.answers(status=503), "the old password is refused")
     consul.put(redis.settings())
     wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the new password is used", 5)
+
+
+def test_restored_snapshot_takes_the_index_backwards(app, consul, redis, tmp_path):
+    def snapshot(action: str) -> None:
+        command = [consul.binary, "snapshot", action, f"-http-addr={consul.address}", tmp_path / "snapshot"]
+        subprocess.run(command, check=True, capture_output=True)
+
+    snapshot("save")
+    for message in "Later", "Later still":
+        consul.put(redis.settings(message))
+        wait_for(lambda message=message: app.get().body.startswith(f"{message}!"), message, 5)
+    snapshot("restore")
+    wait_for(lambda: all(one.body.startswith("Hello World!") for one in app.get_many()), "the restored message", 6)
+    consul.put(redis.settings("New"))
+    wait_for(lambda: all(one.body.startswith("New!") for one in app.get_many()), "and what comes after it", 5)
 
 
 def test_bad_value_is_logged_once_and_the_last_good_one_kept(app, consul, redis):

@@ -33,7 +33,7 @@ def consul_binary():
 
 def free_ports(count):
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        sockets = [stack.enter_context(socket.socket()) for _number in range(count)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
@@ -63,7 +63,7 @@ class Agent:
             "bind_addr": "127.0.0.1",
             "ports": self.ports,
             "performance": {"raft_multiplier": 1},
-            "enable_local_script_checks": True,
+            "enable_script_checks": True,
             **self.config,
         }
         path = self.folder / "agent.json"
@@ -206,6 +206,7 @@ class Playbook:
                 **{name: value for name, value in os.environ.items() if not name.startswith("CONSUL_HTTP")},
                 "ANSIBLE_STDOUT_CALLBACK": "default" if verbose else "ansible.posix.json",
                 "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+                "ANSIBLE_INJECT_INVOCATION": "true",
             },
         )
         self.output = done.stdout + done.stderr

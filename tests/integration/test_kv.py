@@ -168,7 +168,7 @@ def test_cas_and_conflicts(playbook, agent):
 
 
 def test_lock(playbook, agent):
-    mine, other = (agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"] for _ in range(2))
+    mine, other = (agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"] for _which in range(2))
     acquire = kv(key="lock", value="me", session=mine, state="acquire")
     assert playbook.run(acquire, check=True)["changed"]
     assert agent.key_names() == []

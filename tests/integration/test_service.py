@@ -61,7 +61,7 @@ def test_one_service_four_ways(playbook, agent):
     assert created["operation"] == "create"
     assert created["service"]["Meta"] | {DIGEST: ""} == {"version": "2", "on": "true", "text": "x", DIGEST: ""}
     assert created["service"]["Weights"] == {"Passing": 10, "Warning": 1}
-    playbook.run(task)
+    playbook.run(task, verbose=True)
     _services, checks = registered(agent)
     assert checks == [*(f"service:web-1:{number}" for number in range(2, 7)), "web-http"]
     assert "H34der-secret" not in playbook.output
@@ -205,17 +205,16 @@ def test_mistakes_are_told_before_anything_is_sent(playbook, agent, options, wor
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
 class TestUnderDeny:
-    @pytest.mark.parametrize("options", [{}, {"state": "absent"}])
+    @pytest.mark.parametrize(
+        "options", [{"name": "web"}, {"id": "web", "state": "absent"}, {"name": "web", "state": "absent"}]
+    )
     def test_dead_or_missing_token_is_an_error_in_every_state(self, playbook, agent, options):
         dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
-        failure = playbook.run(service(name="web", **options), connection=dead, fails=True)
-        assert "ACL not found" in failure["msg"]
-        for identity in ("name", "id"):
-            nobody = {"port": agent.http_port}
-            failure = playbook.run(
-                service(**{identity: "web", "name": "web"}, **options), connection=nobody, fails=True
-            )
-            assert "Permission denied" in failure["msg"]
+        assert "ACL not found" in playbook.run(service(**options), connection=dead, fails=True)["msg"]
+        agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "Port": 1})
+        nobody = {"port": agent.http_port}
+        assert "Permission denied" in playbook.run(service(**options), connection=nobody, fails=True)["msg"]
+        assert registered(agent)[0]["web"]["Port"] == 1
 
     def test_least_privilege(self, playbook, agent):
         rules = 'service "web" { policy = "write" } node_prefix "" { policy = "read" }'

@@ -150,6 +150,14 @@ def consul_client(timeout: float) -> consul.Consul:
     return client
 
 
+def in_short(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    if isinstance(error, requests.RequestException):
+        # The last words of its long text say it: "[Errno 111] Connection refused".
+        text = text.rpartition(": ")[2].rstrip("\"')")
+    return text
+
+
 class Shared:
     """What the processes of one instance share: an anonymous file in memory, made before the forks and gone with them.
 
@@ -225,7 +233,7 @@ class ConsulLoop:
         try:
             self.client = self.client or consul_client(self.timeout)
             pause = self.step(self.client)
-        except Exception as error:  # whatever it was: a loop that ended would go unnoticed, and so would every change
+        except Exception as error:  # noqa: BLE001 - a loop that ended would go unnoticed, and so would every change
             self.client = None  # the next one reads the token again, which may have been replaced
             self.failures += 1
             self.on_trouble()
@@ -237,10 +245,7 @@ class ConsulLoop:
         return pause
 
     def _tell_trouble(self, error: Exception) -> None:
-        trouble = str(error) or type(error).__name__
-        if isinstance(error, requests.RequestException):
-            # The last words of its long text say it: "[Errno 111] Connection refused".
-            trouble = trouble.rpartition(": ")[2].rstrip("\"')")
+        trouble = in_short(error)
         if trouble != self.trouble and self.shared.lead():
             log.warning("Consul: %s failed, trying again: %s", self.purpose, trouble)
         self.trouble = trouble
@@ -256,7 +261,8 @@ class Watch(ConsulLoop):
     """Holds the settings and keeps them up to date by blocking queries."""
 
     purpose = f"reading the key {KEY!r}"
-    wait = "30s"
+    # A query that waits does not see a restored snapshot before its time is up (seen with 1.8.7).
+    wait = "4s"
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -267,7 +273,7 @@ class Watch(ConsulLoop):
     def start(self) -> None:
         if self.shared.value:
             self.settings = Settings.parse(self.shared.value)
-        self._index = 0
+        self._index, self._last = 0, self
         super().start()
 
     def on_trouble(self) -> None:
@@ -342,6 +348,8 @@ class Registration(ConsulLoop):
 
     def leave(self, drain: float = 0) -> None:
         """Out of DNS first; then go on serving those who still hold our address. Called in the master."""
+        if self.shared.leaving:
+            return
         self.shared.leave()
         try:
             agent = consul_client(self.timeout).agent
@@ -350,7 +358,7 @@ class Registration(ConsulLoop):
                 log.info("Consul: deregistered %s, serving %g s more", self.instance.id, drain)
                 time.sleep(drain)
         except (consul.ConsulException, requests.RequestException, Unusable) as error:
-            log.warning("Consul: deregistering %s failed: %s", self.instance.id, error)
+            log.warning("Consul: deregistering %s failed: %s", self.instance.id, in_short(error))
 
 
 # --- Redis ------------------------------------------------------------------------------------------------------------
@@ -415,7 +423,7 @@ class Counter:
             socket_timeout=self.timeout,
             # An INCR whose answer was lost may have counted: never sent twice.
             retry=Retry(NoBackoff(), 0),
-            # With RESP3 the client no longer sees, before it sends, that a pooled connection was closed.
+            # The plain handshake, that each Redis knows; RESP3's notifications are of no use here.
             protocol=2,
         )
         self._address, self._failures, self._retry_at = address, 0, 0.0

@@ -16,7 +16,7 @@ import sys
 # To PID 1 a signal that it does not handle is lost, and gunicorn handles them only later. So first of all:
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
-import app as mydemo  # noqa: E402 - see above
+import app as mydemo
 
 # --- gunicorn's settings ----------------------------------------------------------------------------------------------
 
@@ -30,7 +30,7 @@ except mydemo.Unusable as error:
 # not this host's is then refused here, not found out by a check that never passes.
 bind = f"{instance.address}:{instance.port}"
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", 2))
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
 # Longer than nginx keeps an idle connection to an upstream (60 s): who closes first must not be us, for a request may
 # be under way by then.
@@ -47,7 +47,7 @@ access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(L)ss %(p)s "%({x-forwarde
 # --- its hooks --------------------------------------------------------------------------------------------------------
 
 # For this long after leaving DNS we go on serving: nginx may hold our address for as long as its resolver's `valid`.
-drain = float(os.environ.get("MYDEMO_DRAIN", 3))
+drain = float(os.environ.get("MYDEMO_DRAIN", "3"))
 registration = mydemo.Registration(mydemo.shared, instance, mydemo.watch)
 mydemo.app.config["INSTANCE_ID"] = instance.id
 
@@ -75,5 +75,5 @@ def post_worker_init(worker):
 
 
 def on_exit(server):
-    # Whatever ended us; after a SIGTERM there is nothing left to do.
+    # Whatever ended us: a second call does nothing.
     registration.leave()

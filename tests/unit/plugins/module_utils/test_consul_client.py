@@ -204,6 +204,9 @@ def test_bad_options_are_told_at_once(tmp_path):
     assert "T0ken" not in str(raised.value)
     with pytest.raises(ConsulError, match="ca_path: there is no file"):
         ConsulClient(ca_path=str(tmp_path / "none"))
+    (tmp_path / "junk.pem").write_text("junk", encoding="utf-8")
+    with pytest.raises(ConsulError, match="cannot use ca_path"):
+        ConsulClient(scheme="https", ca_path=str(tmp_path / "junk.pem"))
 
 
 def test_tls_spoken_to_a_plain_server(server):
