@@ -123,7 +123,7 @@ def _member(document: object, path: str, kind: type):
     name = path.rpartition(".")[2]
     if name not in document:
         raise Unusable(f"{path} is missing")
-    if type(document[name]) is not kind:
+    if not isinstance(document[name], kind) or isinstance(document[name], bool):
         wanted = {dict: "an object", str: "a string", int: "an integer"}[kind]
         raise Unusable(f"{path} must be {wanted}")
     return document[name]

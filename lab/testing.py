@@ -1,0 +1,303 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the scenarios' tests look at a lab with: from outside, by the means that anybody has.
+
+A scenario's conftest.py puts the clone on sys.path and makes its Lab:
+
+    lab = Lab(Path(__file__).parents[1])
+    lab.exec("app1", "cat /etc/resolv.conf")
+    lab.wait_for(lambda: lab.dns("redis.service.consul"), 20, "Redis is in DNS")
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+
+class CommandFailed(AssertionError):
+    """A command that was to succeed did not."""
+
+
+def run(*command: str | Path, check: bool = True, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess:
+    """Run a command of this machine and keep what it says."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout, **options)
+    if check and done.returncode:
+        raise CommandFailed(f"{shlex.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+class Answer(NamedTuple):
+    status: int
+    text: str
+    headers: http.client.HTTPMessage
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+# The lab is on this machine: no proxy is between.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def ask(url: str, method: str = "GET", data: Any = None, headers: dict | None = None, timeout: float = 10) -> Answer:
+    """Ask over HTTP, on a connection of its own. An error status is an answer, too; no answer is an OSError."""
+    body = data if data is None or isinstance(data, bytes) else json.dumps(data).encode()
+    request = urllib.request.Request(url, body, headers or {}, method=method)
+    try:
+        with _opener.open(request, timeout=timeout) as response:
+            return Answer(response.status, response.read().decode(), response.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read().decode(), error.headers)
+
+
+# What a condition may meet while it does not hold yet.
+NOT_YET = (OSError, http.client.HTTPException, ValueError, LookupError, subprocess.TimeoutExpired, CommandFailed)
+
+
+def wait_for(condition: Callable[[], Any], timeout: float, what: str) -> Any:
+    """The first true value of the condition. A failure, with what was last in the way, when there is none in time."""
+    deadline = time.monotonic() + timeout
+    while True:
+        trouble = ""
+        try:
+            if value := condition():
+                return value
+        except NOT_YET as error:
+            trouble = f"\nLast: {error!r}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Not within {timeout:g} s: {what}{trouble}")
+        time.sleep(0.1)
+
+
+def seconds_until(condition: Callable[[], Any], timeout: float, what: str) -> float:
+    start = time.monotonic()
+    wait_for(condition, timeout, what)
+    return time.monotonic() - start
+
+
+class PlaybookRun(NamedTuple):
+    ok: bool
+    output: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """{host: {"ok": 12, "changed": 0, ...}}"""
+        lines = re.findall(r"^(\S+) +: (ok=.*)$", self.output.rpartition("PLAY RECAP")[2], re.MULTILINE)
+        return {host: {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """How much was changed, on those hosts where something was."""
+        return {host: counts["changed"] for host, counts in self.recap.items() if counts["changed"]}
+
+    @property
+    def changes(self) -> list[str]:
+        """The tasks that changed something, and where."""
+        lines = re.findall(r"^TASK \[(.*)\] \**$|^(changed: \[\S+?\])", self.output, re.MULTILINE)
+        found, task = [], ""
+        for name, change in lines:
+            task = name or task
+            if change:
+                found.append(f"{task}: {change}")
+        return found
+
+
+class Lab:
+    """A scenario's test hosts, reached as somebody would who stands beside them."""
+
+    run = staticmethod(run)
+    wait_for = staticmethod(wait_for)
+
+    def __init__(self, scenario: Path, inventories: Sequence[Path] | None = None) -> None:
+        demo = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "demo", scenario / "hosts.yml"]
+        self.inventory = [argument for path in inventories or demo for argument in ("--inventory", path)]
+        self._inventory = json.loads(self._ansible("ansible-inventory", "--list").stdout)
+        variables = self._inventory["_meta"]["hostvars"]
+        self._addresses = {host: f"{of['lab_network']}.{of['lab_number']}" for host, of in variables.items()}
+        self.name = next(iter(variables.values()))["lab_name"]
+        self.secrets = ROOT / ".cache" / "lab" / self.name / "secrets"
+
+    # The hosts
+
+    def hosts(self, group: str = "all") -> list[str]:
+        """The hosts of a group and of its children."""
+        if group == "all":
+            return list(self._addresses)
+        members = self._inventory[group]
+        children = [host for child in members.get("children", []) for host in self.hosts(child)]
+        return [*members.get("hosts", []), *children]
+
+    def address(self, host: str) -> str:
+        return self._addresses[host]
+
+    def container(self, host: str) -> str:
+        return f"{self.name}-{host}"
+
+    def exec(self, host: str, command: str | Sequence[str], stdin: str | None = None, timeout: float = 60) -> str:
+        """What a command says on a host; a string is given to the shell. That it fails is a failure."""
+        words = ["sh", "-c", command] if isinstance(command, str) else list(command)
+        flags = ["--interactive"] if stdin is not None else []
+        return self.run("docker", "exec", *flags, self.container(host), *words, input=stdin, timeout=timeout).stdout.strip()
+
+    def fails(self, host: str, command: str | Sequence[str]) -> str:
+        """What a command says that must fail."""
+        try:
+            output = self.exec(host, command)
+        except CommandFailed as error:
+            return str(error)
+        raise AssertionError(f"on {host} this was to fail: {command}\n{output}")
+
+    def restart(self, host: str) -> None:
+        self.run("docker", "restart", self.container(host))
+
+    def journal(self, host: str, unit: str, lines: int = 25) -> str:
+        return self.run(
+            "docker", "exec", self.container(host), "journalctl", "--unit", unit, "--lines", str(lines), check=False
+        ).stdout
+
+    # What runs on them
+
+    def http(self, host: str, port: int = 80, path: str = "/", **options: Any) -> Answer:
+        return ask(f"http://{self.address(host)}:{port}{path}", **options)
+
+    def consul(self, path: str, host: str = "consul1", method: str = "GET", data: Any = None) -> Any:
+        """What a host's Consul API says, its JSON read. An error status is a failure."""
+        answer = self.http(host, 8500, f"/v1/{path}", method=method, data=data)
+        if answer.status >= 400:
+            raise CommandFailed(f"Consul on {host}, {method} {path}: {answer.status} {answer.text}")
+        return answer.json() if answer.text.strip() else None
+
+    def dns(self, name: str, host: str = "lb1") -> set[str]:
+        """The addresses that a host's agent gives for a name."""
+        return set(self.exec(host, ["dig", "+short", "+time=1", "+tries=1", "@127.0.0.1", name]).split())
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text().strip()
+
+    # Ansible
+
+    def _ansible(self, program: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess:
+        # As from a user's shell, not with the settings that molecule makes for its own runs.
+        environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+        environment["ANSIBLE_NOCOLOR"] = "1"
+        return run(BIN / program, *self.inventory, *arguments, cwd=ROOT, env=environment, **options)
+
+    def playbook(self, name: str = "site.yml", *arguments: str, timeout: float = 600) -> PlaybookRun:
+        done = self._ansible("ansible-playbook", name, *arguments, check=False, timeout=timeout)
+        return PlaybookRun(done.returncode == 0, done.stdout + done.stderr)
+
+    def interrupted_playbook(self, until: str, name: str = "site.yml", *arguments: str, timeout: float = 300) -> str:
+        """Runs a playbook and kills it, with all its processes, as soon as it says this."""
+        environment = {key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"}
+        process = subprocess.Popen(
+            [BIN / "ansible-playbook", *self.inventory, name, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env={**environment, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        deadline = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+        deadline.start()
+        seen = []
+        try:
+            for line in process.stdout:
+                seen.append(line)
+                if until in line:
+                    return "".join(seen)
+        finally:
+            deadline.cancel()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise AssertionError(f"the run ended and never said {until!r}:\n{''.join(seen)}")
+
+
+class Request(NamedTuple):
+    number: int
+    status: int
+    text: str
+    seconds: float
+    served_by: str
+
+
+class Load:
+    """A steady stream of numbered requests, so many a second, each on a connection of its own.
+
+    with Load(url) as load:
+        load.go_on(2)
+        ...
+    assert not load.failures
+    """
+
+    def __init__(self, url: str, rate: int = 50, at_once: int = 100) -> None:
+        self.url, self.rate, self.at_once = url, rate, at_once
+        self.requests: list[Request] = []
+        self._stop = threading.Event()
+        self._pacer = threading.Thread(target=self._pace, daemon=True)
+
+    def __enter__(self) -> Load:
+        self._pacer.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._pacer.join()
+
+    def _pace(self) -> None:
+        start = time.monotonic()
+        with ThreadPoolExecutor(self.at_once) as pool:
+            number = 0
+            while not self._stop.wait(max(0.0, start + number / self.rate - time.monotonic())):
+                pool.submit(self._request, number)
+                number += 1
+
+    def _request(self, number: int) -> None:
+        start = time.monotonic()
+        try:
+            answer = ask(f"{self.url}?request={number}")
+            status, text, served_by = answer.status, answer.text, answer.headers.get("X-Served-By", "")
+        except (OSError, http.client.HTTPException) as error:
+            status, text, served_by = 0, repr(error), ""
+        self.requests.append(Request(number, status, text, time.monotonic() - start, served_by))
+
+    def go_on(self, seconds: float) -> list[Request]:
+        """Wait until as many more requests were answered, and give them."""
+        done = len(self.requests)
+        wanted = int(self.rate * seconds)
+        wait_for(lambda: len(self.requests) >= done + wanted, 2 * seconds + 30, f"{wanted} more answers under load")
+        return self.requests[done:]
+
+    @property
+    def failures(self) -> list[Request]:
+        return [request for request in self.requests if request.status != 200]
+
+    @property
+    def slowest(self) -> float:
+        return max(request.seconds for request in self.requests)
+
+
+def served(requests: Iterable[Request]) -> set[str]:
+    """The instances that answered."""
+    return {request.served_by for request in requests}
