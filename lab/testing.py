@@ -27,7 +27,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -131,7 +131,9 @@ class Lab:
     def __init__(self, scenario: Path, inventories: Sequence[Path] | None = None) -> None:
         demo = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "demo", scenario / "hosts.yml"]
         self.inventory = [argument for path in inventories or demo for argument in ("--inventory", path)]
-        self._inventory = json.loads(self._ansible("ansible-inventory", "--list").stdout)
+        self._inventory = json.loads(
+            run(BIN / "ansible-inventory", *self.inventory, "--list", **self._as_a_user).stdout
+        )
         variables = self._inventory["_meta"]["hostvars"]
         self._addresses = {host: f"{of['lab_network']}.{of['lab_number']}" for host, of in variables.items()}
         self.name = next(iter(variables.values()))["lab_name"]
@@ -157,7 +159,8 @@ class Lab:
         """What a command says on a host; a string is given to the shell. That it fails is a failure."""
         words = ["sh", "-c", command] if isinstance(command, str) else list(command)
         flags = ["--interactive"] if stdin is not None else []
-        return self.run("docker", "exec", *flags, self.container(host), *words, input=stdin, timeout=timeout).stdout.strip()
+        done = self.run("docker", "exec", *flags, self.container(host), *words, input=stdin, timeout=timeout)
+        return done.stdout.strip()
 
     def fails(self, host: str, command: str | Sequence[str]) -> str:
         """What a command says that must fail."""
@@ -196,42 +199,36 @@ class Lab:
 
     # Ansible
 
-    def _ansible(self, program: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess:
-        # As from a user's shell, not with the settings that molecule makes for its own runs.
-        environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
-        environment["ANSIBLE_NOCOLOR"] = "1"
-        return run(BIN / program, *self.inventory, *arguments, cwd=ROOT, env=environment, **options)
-
-    def playbook(self, name: str = "site.yml", *arguments: str, timeout: float = 600) -> PlaybookRun:
-        done = self._ansible("ansible-playbook", name, *arguments, check=False, timeout=timeout)
+    def playbook(self, name: str, *options: str, **variables: Any) -> PlaybookRun:
+        done = run(*self._playbook(name, options, variables), check=False, timeout=900, **self._as_a_user)
         return PlaybookRun(done.returncode == 0, done.stdout + done.stderr)
 
-    def interrupted_playbook(self, until: str, name: str = "site.yml", *arguments: str, timeout: float = 300) -> str:
-        """Runs a playbook and kills it, with all its processes, as soon as it says this."""
-        environment = {key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"}
-        process = subprocess.Popen(
-            [BIN / "ansible-playbook", *self.inventory, name, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env={**environment, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-        )
-        deadline = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
-        deadline.start()
-        seen = []
-        try:
+    def interrupted_playbook(self, until: str, name: str, *options: str, **variables: Any) -> None:
+        """Run a playbook and kill it, with all its processes here, as soon as it says this."""
+        command = self._playbook(name, options, variables)
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen(command, **output, **self._as_a_user, start_new_session=True) as process:
+            too_late = threading.Timer(600, os.killpg, (process.pid, signal.SIGKILL))
+            too_late.start()
+            seen = []
             for line in process.stdout:
                 seen.append(line)
                 if until in line:
-                    return "".join(seen)
-        finally:
-            deadline.cancel()
+                    break
+            too_late.cancel()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        raise AssertionError(f"the run ended and never said {until!r}:\n{''.join(seen)}")
+        assert until in seen[-1], f"the run ended and never said {until!r}:\n{''.join(seen)}"
+
+    def _playbook(self, name: str, options: Sequence[str], variables: dict[str, Any]) -> list[str | Path]:
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        return [BIN / "ansible-playbook", *self.inventory, name, *options, *extra]
+
+    @property
+    def _as_a_user(self) -> dict[str, Any]:
+        """From the clone, by its own ansible.cfg, and not with what molecule sets for its own runs."""
+        environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+        return {"cwd": ROOT, "env": environment | {"ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}}
 
 
 class Request(NamedTuple):
@@ -257,7 +254,7 @@ class Load:
         self._stop = threading.Event()
         self._pacer = threading.Thread(target=self._pace, daemon=True)
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self._pacer.start()
         return self
 

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo's site, looked at from outside. The files bear the numbers in which they run: the quiet tests come first,
+those that break something after them, those that run playbooks last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from lab.testing import Lab, PlaybookRun
+
+FIGURES = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab(Path(__file__).resolve().parents[1])
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig) -> list[tuple[str, str]]:
+    """What is measured on the way: (what, figure) for the table at the end."""
+    return pytestconfig.stash.setdefault(FIGURES, [])
+
+
+@pytest.fixture(scope="session")
+def instances(lab) -> dict[str, str]:
+    """The app's instances, as they name themselves, and the host of each."""
+    return {f"mydemo-{lab.address(host)}-5000": host for host in lab.hosts("mydemo")}
+
+
+@pytest.fixture(scope="module")
+def nginx(lab) -> Iterator[Callable[..., PlaybookRun]]:
+    """Configures the load balancer by its playbook, with other variables; afterwards it is as it was."""
+
+    def configure(**variables: object) -> PlaybookRun:
+        return lab.playbook("playbooks/nginx_lb.yml", **variables)
+
+    yield configure
+    put_back = configure()
+    assert put_back.ok, put_back.output
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    measured = config.stash.get(FIGURES, [])
+    if measured:
+        width = max(len(what) for what, _figure in measured)
+        terminalreporter.section("figures")
+        for what, figure in measured:
+            terminalreporter.write_line(f"{what:<{width}}  {figure}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the journal of the services that its file names in SERVICES."""
+    report = yield
+    if report.failed and "lab" in getattr(item, "funcargs", {}):
+        lab = item.funcargs["lab"]
+        for host, unit in getattr(item.module, "SERVICES", []):
+            report.sections.append((f"journal of {unit} on {host}", lab.journal(host, unit)))
+    return report

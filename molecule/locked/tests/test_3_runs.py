@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs over a site that lives. Each finds what the one before it left; the last one changes nothing.
+
+That no run shows a secret is seen to by the fixtures: conftest.py."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.testing import ROOT
+
+SERVER, CLIENT = "playbooks/consul_server.yml", "playbooks/consul_client.yml"
+
+
+def configuration(lab, host: str) -> str:
+    return lab.exec(host, "cd /etc/consul.d && sha256sum *")
+
+
+@pytest.mark.parametrize(
+    ("extra", "culprit"),
+    [
+        pytest.param({"prots": 1}, "prots", id="an unknown setting"),
+        pytest.param({"services": [{"name": "probe", "prot": 1}]}, "prot", id="among what a reload takes"),
+        pytest.param({"check_update_interval": "soon"}, "invalid duration", id="a wrong value"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_the_configuration_is_touched(lab, run, extra, culprit):
+    before, pid = configuration(lab, "client1"), lab.pid("client1")
+    done = run(CLIENT, consul_agent_config_extra=extra)
+    assert not done.ok
+    assert culprit in done.output.rpartition("fatal:")[2], done.output
+    assert configuration(lab, "client1") == before
+    assert lab.pid("client1") == pid
+
+
+def test_what_a_reload_takes_is_reloaded(lab, converge):
+    pid = lab.pid("client1")
+    converge(CLIENT, consul_agent_config_extra={"log_level": "DEBUG"})
+    assert lab.pid("client1") == pid
+    lab.wait_for(lambda: "[DEBUG]" in lab.journal("client1", "consul"), 30, "the agent talks as it was told")
+
+
+@contextmanager
+def watched(look) -> Iterator[list]:
+    """All that was seen by a look, taken again and again meanwhile."""
+    seen, stop = [], threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            seen.append(look())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        watcher.join()
+
+
+@pytest.fixture
+def service(lab) -> Iterator[None]:
+    """A service on the client."""
+    lab.consul("agent/service/register", "client1", "PUT", {"Name": "probe", "Port": 80})
+    lab.wait_for(lambda: lab.dns("probe.service.consul", "client1"), 30, "the service is in DNS")
+    yield
+    lab.consul("agent/service/deregister/probe", "client1", "PUT")
+
+
+def test_a_client_that_restarts_does_not_leave(lab, converge, service):
+    pid = lab.pid("client1")
+
+    def look():
+        instances = {instance["Node"]["Node"] for instance in lab.consul("health/service/probe?passing")}
+        return lab.members()["client1"], instances
+
+    with watched(look) as seen:
+        # What a reload takes goes back to what it was in the same run: one restart does for both.
+        done = converge(CLIENT, consul_agent_config_extra={"check_update_interval": "1m"})
+    assert lab.pid("client1") != pid
+    assert "Reload consul: changed" not in " ".join(done.changes), done.changes
+    assert {status for status, _instances in seen} == {1}, "always alive"
+    assert {frozenset(instances) for _status, instances in seen} == {frozenset({"client1"})}, "always among the healthy"
+    assert lab.dns("probe.service.consul", "client1") == {lab.address("client1")}
+    assert lab.consul("agent/self", "client1")["DebugConfig"]["CheckUpdateInterval"] == "1m0s"
+
+
+def test_a_run_that_was_cut_short_is_made_good_by_the_next(lab, converge):
+    before, pid = configuration(lab, "client1"), lab.pid("client1")
+    # Killed with the configuration placed and the agent not yet restarted.
+    lab.interrupted_playbook("Place what a reload takes", CLIENT)
+    placed = configuration(lab, "client1")
+    assert placed != before
+    assert lab.pid("client1") == pid
+
+    converge(CLIENT)
+    assert configuration(lab, "client1") == placed
+    assert lab.pid("client1") != pid
+    assert lab.consul("agent/self", "client1")["DebugConfig"]["CheckUpdateInterval"] == "5m0s"
+
+
+def test_a_stopped_agent_is_started(lab, converge):
+    lab.exec("client1", "systemctl stop consul")
+    # A run whose check mode says so and changes nothing.
+    dry = converge(CLIENT, "--check")
+    assert dry.changed == {"client1": 1}, dry.changes
+    assert lab.exec("client1", "systemctl is-active consul || true") != "active"
+
+    done = converge(CLIENT)
+    assert done.changed == {"client1": 1}, done.changes
+    lab.wait_for(lambda: lab.members()["client1"] == 1, 30, "the client is alive")
+
+
+def test_a_certificate_near_its_end_is_renewed(lab, converge):
+    before, pid = lab.served_certificate(), lab.pid("consul1")
+    # Certificates are made for 365 days: with this one, all are near their end.
+    done = converge(SERVER, site_tls_renew_days=400)
+    lab.wait_for(
+        lambda: lab.served_certificate()["serialNumber"] != before["serialNumber"], 10, "the server shows the new one"
+    )
+    assert lab.pid("consul1") == pid, done.changes
+    lab.wait_for(lambda: lab.consul("catalog/nodes?consistent", "client1"), 10, "the client still gets through")
+
+
+@pytest.fixture
+def given(lab, tmp_path) -> dict:
+    """What an operator says who brings the secrets of a site along, from a vault say, and no folder of ours."""
+    return {
+        "consul_agent_secrets_dir": str(tmp_path / "secrets"),
+        "consul_agent_gossip_key": lab.secret("gossip.key"),
+        "consul_agent_acl_management_token": lab.secret("management.token"),
+        "consul_agent_acl_dns_token": lab.secret("tokens/dns"),
+        # Each host's own.
+        "__tokens": {host: lab.secret(f"tokens/{host}") for host in lab.hosts()},
+        "consul_agent_acl_agent_token": "{{ __tokens[inventory_hostname] }}",
+        "consul_agent_tls_ca_file": str(lab.secrets / "ca.pem"),
+    }
+
+
+def converge_given(converge, tmp_path: Path, variables: dict):
+    """By a file, so that no command line shows them."""
+    file = tmp_path / "given.json"
+    file.write_text(json.dumps(variables))
+    return converge("site.yml", "--extra-vars", f"@{file}")
+
+
+def test_an_existing_site_is_taken_over_with_its_keys_and_certificates(lab, converge, given, tmp_path):
+    given |= {
+        "consul_agent_tls_certificate_file": str(lab.secrets / "consul1.pem"),
+        "consul_agent_tls_key_file": str(lab.secrets / "consul1.key"),
+    }
+    done = converge_given(converge, tmp_path, given)
+    assert not done.changed, done.changes
+    assert not (tmp_path / "secrets").exists(), "nothing was made that was given"
+
+
+def test_a_certificate_is_signed_by_the_ca_that_was_given(lab, converge, given, tmp_path):
+    before = lab.served_certificate()
+    given |= {
+        "site_tls_ca_certificate": (lab.secrets / "ca.pem").read_text(),
+        "site_tls_ca_private_key": (lab.secrets / "ca.key").read_text(),
+    }
+    done = converge_given(converge, tmp_path, given)
+    assert set(done.changed) == {"consul1"}, done.changes
+    made = {path.name for path in (tmp_path / "secrets").iterdir()}
+    assert made == {"consul1.key", "consul1.csr", "consul1.pem"}
+    # The look itself verifies it by the site's CA.
+    lab.wait_for(
+        lambda: lab.served_certificate()["serialNumber"] != before["serialNumber"], 10, "the server shows the new one"
+    )
+
+
+def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge):
+    container = lab.container("client1")
+    node = lab.consul("agent/self", "client1")["Config"]["NodeID"]
+    lab.run("docker", "rm", "--force", "--volumes", container)
+    # A new host knows no nameserver but those that it was given.
+    resolv_conf = ROOT / ".cache" / "lab" / lab.name / "client1" / "resolv.conf"
+    resolv_conf.write_bytes(Path("/etc/resolv.conf").read_bytes())
+    converge("lab/create.yml")
+    assert lab.fails("client1", "ls /usr/bin/consul /etc/consul.d /var/lib/consul")
+
+    with watched(command_lines) as seen:
+        converge("site.yml")
+    assert not {name for text in seen for name in lab.secrets_in(text)}, "a process was started with a secret"
+    lab.wait_for(lambda: lab.members() == {"consul1": 1, "client1": 1}, 30, "both are alive")
+    assert lab.consul("agent/self", "client1")["Config"]["NodeID"] == node
+    assert lab.dns("client1.node.consul", "client1") == {lab.address("client1")}
+
+
+def command_lines() -> str:
+    """Of every process on this machine, those of the hosts and of Ansible among them."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(file.read_bytes())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+    return b"\n".join(found).replace(b"\0", b" ").decode(errors="replace")
+
+
+def test_after_all_this_a_run_changes_nothing(converge, lab):
+    done = converge("site.yml")
+    assert done.recap.keys() >= set(lab.hosts())
+    assert not done.changed, done.changes
