@@ -89,7 +89,7 @@ def test_six_instances_are_all_reached(lab, nginx, six, resolver):
     resolvers = ["127.0.0.1"] if "own" in resolver else [f"{lab.address('consul1')}:8600"]
     run = nginx(nginx_lb_services=[MYDEMO, SIX], nginx_lb_resolvers=resolvers)
     assert run.ok, run.output
-    assert lab.dns("six.service.consul") == six
+    lab.wait_for(lambda: len(lab.consul("health/service/six?passing", "lb1")) == 6, 10, "all six are known at lb1")
 
     answers = get_many(lab, 120, 8080)
     assert {answer.status for answer in answers} == {200}

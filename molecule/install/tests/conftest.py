@@ -14,7 +14,7 @@ import pytest
 SCENARIO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SCENARIO.parents[1]))
 
-from lab.testing import ROOT, Lab  # noqa: E402 - the clone must be on the path first
+from lab.testing import ROOT, Lab
 
 
 class InstallLab(Lab):
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item, call):
     """A test that fails shows the journals of the agents that it may be about."""
     report = yield
     if report.failed and "lab" in item.fixturenames:
-        lab = item.funcargs["lab"] if "lab" in item.funcargs else None
+        lab = item.funcargs.get("lab")
         for host in lab.hosts() if lab else []:
             report.sections.append((f"consul on {host}", lab.journal(host, "consul")))
     return report

@@ -50,8 +50,8 @@ def test_repository(lab):
     policy = lab.exec("repository1", "apt-cache policy consul")
     assert "Installed: 1.8.7-1" in policy
     assert "10.213.3.11:8080/apt" in policy
-    assert lab.exec("repository1", "test -f /etc/consul.d/consul.hcl && ls /var/lib/consul/node-id")
-    assert lab.fails("repository1", "ls /opt/consul/node-id")
+    assert lab.exec("repository1", "cat /etc/consul.d/consul.hcl && ls /var/lib/consul/serf")
+    assert lab.fails("repository1", "ls /opt/consul")
 
 
 def test_repository_is_signed(lab):
@@ -60,7 +60,8 @@ def test_repository_is_signed(lab):
     try:
         lab.exec("repository1", "cp /usr/share/keyrings/debian-archive-keyring.gpg /etc/apt/keyrings/hashicorp.asc")
         assert "NO_PUBKEY" in lab.exec(
-            "repository1", "apt-get update -o Dir::Etc::SourceList=/dev/null -o APT::Update::Error-Mode=persistent 2>&1 || true"
+            "repository1",
+            "apt-get update -o Dir::Etc::SourceList=/dev/null -o APT::Update::Error-Mode=persistent 2>&1 || true",
         )
     finally:
         lab.exec("repository1", "cp -a /root/key /etc/apt/keyrings/hashicorp.asc && apt-get update")

@@ -24,7 +24,9 @@ def test_resolves(lab, host):
 
 @pytest.mark.parametrize("host", ["repository1", "archive1"])
 def test_agent_is_first_and_the_former_nameserver_behind_it(lab, host):
-    nameservers = [line.split()[1] for line in lab.exec(host, RESOLV_CONF).splitlines() if line.startswith("nameserver")]
+    nameservers = [
+        line.split()[1] for line in lab.exec(host, RESOLV_CONF).splitlines() if line.startswith("nameserver")
+    ]
     assert nameservers[0] == "127.0.0.1"
     assert len(nameservers) == 2
 
@@ -34,7 +36,7 @@ def test_networkmanager(lab):
     assert "NetworkManager" not in before
     lab.exec("repository1", "nmcli general reload dns-full")
     assert lab.exec("repository1", RESOLV_CONF) == before
-    lab.exec("repository1", "systemctl restart NetworkManager && nm-online --startup --timeout 30")
+    lab.exec("repository1", "systemctl restart NetworkManager && nm-online -s -q -t 30")
     assert lab.exec("repository1", RESOLV_CONF) == before
 
 
@@ -76,6 +78,18 @@ def test_systemd_resolved(lab):
     assert lab.dns(INSIDE, "local1")
     sockets = lab.exec("local1", "ss --udp --listening --numeric --no-header '( sport = :53 )'")
     assert {f"{lab.address('local1')}:53", "127.0.0.1:53"} <= set(sockets.split())
+
+
+def test_nameservers_of_all_interfaces_are_refused(lab):
+    """systemd-resolved would ask them for names in Consul, and the agent for none: seen before anything is changed."""
+    drop_in = "/etc/systemd/resolved.conf.d/zz-site.conf"
+    lab.exec("local1", f"printf '[Resolve]\\nDNS=192.0.2.53\\n' >{drop_in} && systemctl restart systemd-resolved")
+    try:
+        run = lab.client_playbook("--limit", "local1")
+    finally:
+        lab.exec("local1", f"rm {drop_in} && systemctl restart systemd-resolved")
+    assert not run.ok, run.output
+    assert "systemd-resolved has nameservers for all interfaces (192.0.2.53" in " ".join(run.output.split())
 
 
 def test_outside_names_resolve_without_servers(lab):

@@ -42,7 +42,7 @@ def test_upgrade_and_back(lab):
     """The next version by each method, archive1 with the capability on the file now; then what was before."""
     pids = {host: lab.pid(host) for host in CLIENTS}
 
-    upgrade = lab.client_playbook("--inventory", str(lab.scenario / "upgrade.yml"))
+    upgrade = lab.client_playbook("--inventory", str(lab.scenario / "upgrade" / "hosts.yml"))
     assert upgrade.ok, upgrade.output
     for host in CLIENTS:
         lab.until_it_answers(host)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -31,7 +30,7 @@ def main():
     with tempfile.NamedTemporaryFile() as keyring:
         keyring.write(key)
         keyring.flush()
-        gpgv = subprocess.run(["gpgv", "--keyring", keyring.name, signature, signed])
+        gpgv = subprocess.run(["gpgv", "--keyring", keyring.name, signature, signed], check=False)
     if gpgv.returncode:
         sys.exit(f"{signature} is not a signature of {signed} by the key in {key_file}.")
 
