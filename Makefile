@@ -23,8 +23,10 @@ dev-tools:
 
 demo: run-tools  ## bring the whole system up on this machine, and show it
 	@ansible-playbook lab/create.yml
-	ansible-playbook site.yml
+	mkdir -p .cache
+	ansible-playbook site.yml | tee .cache/site.log
 	lab/show
+	lab/changes <.cache/site.log
 
 show: run-tools  ## show the running demo again
 	@lab/show

@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -193,6 +194,13 @@ class Lab:
     def dns(self, name: str, host: str = "lb1") -> set[str]:
         """The addresses that a host's agent gives for a name."""
         return set(self.exec(host, ["dig", "+short", "+time=1", "+tries=1", "@127.0.0.1", name]).split())
+
+    def outside_name(self, host: str) -> str:
+        """A name that is none of Consul's: that of the mirror which the host's own apt knows."""
+        site = self.exec(host, "apt-get indextargets --format '$(SITE)' | head -n 1")
+        name = os.environ.get("LAB_OUTSIDE_NAME") or urllib.parse.urlsplit(site).hostname
+        assert not re.fullmatch(r"[0-9.]+", name), f"{site} is no name: set LAB_OUTSIDE_NAME to one that resolves here"
+        return name
 
     def secret(self, name: str) -> str:
         return (self.secrets / name).read_text().strip()
