@@ -86,3 +86,5 @@ def test_outside_names_resolve_with_no_server_and_all_holds_after_a_restart(lab,
     assert look_up_in_bridge_container(lab, "app2", outside)
     addresses = {lab.address(host) for host in lab.hosts("mydemo")}
     lab.wait_for(lambda: lab.dns("mydemo.service.consul") == addresses, 60, "both instances are in DNS again")
+    # An agent that has just come up, and a server too, may know of no Redis for a moment; the app says 503 then.
+    lab.wait_for(lambda: {lab.http("app2", 5000).status for _ in range(10)} == {200}, 60, "app2's instance has Redis")
