@@ -171,7 +171,7 @@ def test_a_certificate_is_signed_by_the_ca_that_was_given(lab, converge, given, 
     done = converge_given(converge, tmp_path, given)
     assert set(done.changed) == {"consul1"}, done.changes
     made = {path.name for path in (tmp_path / "secrets").iterdir()}
-    assert made == {"consul1.key", "consul1.csr", "consul1.pem"}
+    assert made == {"ca.pem", "consul1.key", "consul1.csr", "consul1.pem"}, "the CA's key is kept nowhere"
     # The look itself verifies it by the site's CA.
     lab.wait_for(
         lambda: lab.served_certificate()["serialNumber"] != before["serialNumber"], 10, "the server shows the new one"
