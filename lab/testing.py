@@ -130,6 +130,7 @@ class Lab:
     wait_for = staticmethod(wait_for)
 
     def __init__(self, scenario: Path, inventories: Sequence[Path] | None = None) -> None:
+        self.scenario = scenario
         demo = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "demo", scenario / "hosts.yml"]
         self.inventory = [argument for path in inventories or demo for argument in ("--inventory", path)]
         self._inventory = json.loads(

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.testing import Answer
+from lab.testing import ROOT, Answer, ask
 
 SERVICES = [("lb1", "nginx"), ("lb1", "consul")]
 MYDEMO = {"name": "mydemo", "port": 5000}
@@ -35,6 +36,24 @@ def test_100_requests_reach_both_instances_and_count_100(lab, instances, figures
     assert set(by) == set(instances)
     assert sorted(counted(answer) for answer in answers) == list(range(before + 1, before + 101))
     figures.append(("100 requests, served by either instance", " + ".join(str(by.count(name)) for name in instances)))
+
+
+def test_the_demos_last_screen_shows_all_of_it(lab, instances):
+    inventory = ",".join(str(path) for path in lab.inventory[1::2])
+    screen = lab.run(ROOT / "lab" / "show", cwd=ROOT, env=os.environ | {"ANSIBLE_INVENTORY": inventory}).stdout
+    for host in lab.hosts():
+        role = "server" if host in lab.hosts("consul_server") else "client"
+        assert re.search(rf"^  {host} +{lab.address(host)} +{role} +alive$", screen, re.MULTILINE), screen
+    for host in lab.hosts("mydemo"):
+        assert re.search(rf"^  mydemo +{host} +{lab.address(host)}:5000 +passing$", screen, re.MULTILINE), screen
+    assert re.search(rf"^  redis +redis1 +{lab.address('redis1')}:6379 +passing$", screen, re.MULTILINE), screen
+    answers = re.findall(r"^  Hello from dockyard! I have been seen (\d+) times[.] +(\S+)$", screen, re.MULTILINE)
+    assert {served_by for _count, served_by in answers} == set(instances), screen
+    counts = [int(count) for count, _served_by in answers]
+    assert counts == list(range(counts[0], counts[0] + 10)), screen
+    balancer, ui = re.search(r"curl -i (\S+)", screen)[1], re.search(r"UI: +(\S+)", screen)[1]
+    assert ask(balancer).status == 200
+    assert "<title>Consul" in ask(ui).text
 
 
 def test_nginx_says_how_it_is_on_loopback_only(lab):

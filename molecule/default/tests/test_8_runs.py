@@ -51,34 +51,44 @@ def test_a_secret_that_changes_is_not_shown(lab):
         assert old not in run.output and new not in run.output
 
 
-def test_a_rebuilt_host_comes_back_under_its_name_even_after_an_interrupted_run(lab):
-    container = lab.container("app2")
-    node = lab.consul("agent/self", "app2")["Member"]["Tags"]["id"]
-    lab.run("docker", "rm", "--force", "--volumes", container)
-    assert lab.playbook("lab/create.yml").changed.keys() == {"app2"}
-    assert lab.fails("app2", "ls /usr/bin/consul /etc/consul.d /var/lib/consul")
-
-    # The first run is killed with the agent half configured. What is then there must be no hindrance to the second.
-    lab.interrupted_playbook("Place what a reload takes", "site.yml", "--limit", "app2")
-    run = lab.playbook("site.yml", "--limit", "app2")
-    assert run.ok, run.output
-    assert set(run.recap) <= {"app2", "consul1"}
-
-    members = [(one["Name"], one["Status"]) for one in lab.consul("agent/members") if one["Name"].startswith("app2")]
-    assert members == [("app2", 1)]
-    assert lab.consul("agent/self", "app2")["Member"]["Tags"]["id"] == node
-    addresses = {lab.address(host) for host in lab.hosts("mydemo")}
-    lab.wait_for(lambda: lab.dns("mydemo.service.consul") == addresses, 30, "both instances are in DNS")
-
-
 def test_check_mode_finds_nothing_to_change(lab):
     run = lab.playbook("site.yml", "--check")
     assert run.ok, run.output
     assert not run.changed, run.changes
 
 
-def test_after_all_this_a_run_changes_nothing_on_any_host(lab):
-    run = lab.playbook("site.yml")
+@pytest.fixture(scope="module")
+def late(lab) -> list[str]:
+    """The inventory with a third app host; from where its container is made on, the site has that host."""
+    return ["--inventory", str(lab.scenario / "late.yml")]
+
+
+def test_a_late_host_joins_even_after_an_interrupted_run(lab, late):
+    run = lab.playbook("lab/create.yml", *late)
+    assert run.ok and run.changed.keys() == {"app3"}, run.output
+
+    # The first run is killed with the agent half configured. What is then there must be no hindrance to the second.
+    lab.interrupted_playbook("Place what a reload takes", "site.yml", *late, "--limit", "app3")
+    run = lab.playbook("site.yml", *late, "--limit", "app3")
     assert run.ok, run.output
-    assert run.recap.keys() >= set(lab.hosts())
+    assert set(run.recap) <= {"app3", "consul1"}
+
+    agents = {one["Name"]: one["Status"] for one in lab.consul("agent/members")}
+    assert agents == dict.fromkeys([*lab.hosts(), "app3"], 1)
+    third = lab.address("app1").rpartition(".")[0] + ".33"
+    addresses = {*(lab.address(host) for host in lab.hosts("mydemo")), third}
+    lab.wait_for(lambda: lab.dns("mydemo.service.consul") == addresses, 30, "all three instances are in DNS")
+    lab.wait_for(
+        lambda: (
+            {lab.http("lb1").headers["X-Served-By"] for _ in range(10)} == {f"mydemo-{one}-5000" for one in addresses}
+        ),
+        15,
+        "the load balancer has taken in the third",
+    )
+
+
+def test_after_all_this_a_run_changes_nothing_on_any_host(lab, late):
+    run = lab.playbook("site.yml", *late)
+    assert run.ok, run.output
+    assert run.recap.keys() >= {*lab.hosts(), "app3"}
     assert not run.changed, run.changes

@@ -21,7 +21,6 @@ class InstallLab(Lab):
     """The lab, and what is asked of an agent here more than once."""
 
     def __init__(self) -> None:
-        self.scenario = SCENARIO
         super().__init__(SCENARIO, [ROOT / "lab" / "hosts.yml", SCENARIO / "hosts.yml"])
 
     def client_playbook(self, *arguments: str):

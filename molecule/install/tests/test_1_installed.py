@@ -39,6 +39,13 @@ def test_setcap(lab, host):
     assert lab.capability(host).endswith("cap_net_bind_service=ep")
 
 
+def test_an_upgrade_by_somebody_else_does_not_take_port_53_away(lab):
+    """unattended-upgrades, say: the package's new binary comes without the capability, and the agent restarts."""
+    lab.exec("repository1", "setcap -r /usr/bin/consul && systemctl restart consul")
+    lab.until_it_answers("repository1")
+    assert lab.capability("repository1").endswith("cap_net_bind_service=ep")
+
+
 def test_ambient(lab):
     """The process has the capability, the file has not."""
     assert lab.capability("archive1") == ""
