@@ -11,6 +11,7 @@ APP_PYTHON    the Python that the app runs on; default: the one that runs the te
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import shutil
@@ -45,6 +46,14 @@ def app_venv() -> Path:
     digest = hashlib.sha256(version + requirements.read_bytes()).hexdigest()[:12]
     venv = ROOT / ".cache" / f"app-venv-{digest}"
     complete = venv / "complete"
+    venv.parent.mkdir(exist_ok=True)
+    with open(venv.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be about it
+        _make_app_venv(python, venv, requirements, complete)
+    return venv
+
+
+def _make_app_venv(python: str, venv: Path, requirements: Path, complete: Path) -> None:
     if not complete.exists():
         shutil.rmtree(venv, ignore_errors=True)
         subprocess.run([python, "-m", "venv", venv], check=True)
@@ -52,7 +61,6 @@ def app_venv() -> Path:
         subprocess.run([*pip, "install", "--no-deps", "--requirement", requirements], check=True)
         subprocess.run([*pip, "check"], check=True)
         complete.touch()
-    return venv
 
 
 @pytest.fixture
