@@ -62,11 +62,14 @@ app: dev-tools  ## the app against a real agent and a real Redis
 build: dev-tools  ## build the collection, install the tarball into an empty folder and run its playbook from there
 	@tests/tarball
 
+# The default scenario measures, so it runs alone; the others share the machine's cores.
 SCENARIOS ?= default locked install debian13
-molecule: dev-tools  ## the scenarios, in the lab
-	@for scenario in $(SCENARIOS); do
-	    molecule test --scenario-name "$$scenario"
-	done
+molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
+	@$(MAKE) dev-tools $(addprefix molecule-,$(filter default,$(SCENARIOS)))
+	$(MAKE) --jobs 3 --output-sync dev-tools $(addprefix molecule-,$(filter-out default,$(SCENARIOS)))
+
+molecule-%: dev-tools
+	@molecule test --scenario-name $*
 
 clean:  ## take away what demo and test made, and nothing else
 	@lab/remove
