@@ -62,11 +62,13 @@ app: dev-tools  ## the app against a real agent and a real Redis
 build: dev-tools  ## build the collection, install the tarball into an empty folder and run its playbook from there
 	@tests/tarball
 
-# The default scenario measures, so it runs alone; the others share the machine's cores.
+# The default scenario measures, so it runs alone; others share the cores, each one's output in one piece.
 SCENARIOS ?= default locked install debian13
+ALONE := $(if $(filter 1,$(words $(SCENARIOS))),$(SCENARIOS),$(filter default,$(SCENARIOS)))
+TOGETHER := $(filter-out $(ALONE),$(SCENARIOS))
 molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
-	@$(MAKE) dev-tools $(addprefix molecule-,$(filter default,$(SCENARIOS)))
-	$(MAKE) --jobs 3 --output-sync dev-tools $(addprefix molecule-,$(filter-out default,$(SCENARIOS)))
+	@$(MAKE) dev-tools $(addprefix molecule-,$(ALONE))
+	$(MAKE) --jobs 3 --output-sync dev-tools $(addprefix molecule-,$(TOGETHER))
 
 molecule-%: dev-tools
 	@molecule test --scenario-name $*
