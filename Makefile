@@ -70,10 +70,13 @@ molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
 	@$(MAKE) dev-tools $(addprefix molecule-,$(ALONE))
 	$(MAKE) --jobs 3 --output-sync dev-tools $(addprefix molecule-,$(TOGETHER))
 
+# It runs what was built.
+molecule-debian13: build
+
 molecule-%: dev-tools
 	@molecule test --scenario-name $*
 
 clean:  ## take away what demo and test made, and nothing else
 	@lab/remove
-	for image in $$(docker images --quiet 'dockyard-lab*' 2>/dev/null | sort -u); do docker rmi --force "$$image" >/dev/null; done
+	docker images --format '{{.Repository}}:{{.Tag}}' 'dockyard-lab*' 2>/dev/null | xargs --no-run-if-empty docker rmi --force >/dev/null
 	rm -rf .cache .venv .venv-oldest .ansible tests/output dockyard-consul-*.tar.gz

@@ -154,6 +154,11 @@ class Lab:
     def address(self, host: str) -> str:
         return self._addresses[host]
 
+    @property
+    def former_resolv_conf(self) -> Path:
+        """What each host's resolv.conf was before anybody changed it."""
+        return ROOT / ".cache" / "lab" / self.name / "resolv.conf"
+
     def container(self, host: str) -> str:
         return f"{self.name}-{host}"
 

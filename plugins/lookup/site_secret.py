@@ -32,7 +32,7 @@ options:
   directory:
     description:
       - The site's folder of secrets. It is made, open to nobody else (0700), where it is missing.
-      - A relative one counts from the playbook's folder.
+      - By its whole path. A relative one would mean another folder in each play, and so another secret.
     type: str
     required: true
   create:
@@ -124,7 +124,12 @@ class LookupModule(LookupBase):
     def run(self, terms: list, variables: dict | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         kind = KINDS[self.get_option("kind")]
-        folder = Path(self._loader.path_dwim(self.get_option("directory")))
+        folder = Path(self.get_option("directory"))
+        if not folder.is_absolute():
+            raise AnsibleLookupError(
+                f"site_secret: the folder {str(folder)!r} must be given by its whole path, such as"
+                " '{{ inventory_dir }}/.secrets': it would mean another one in each play"
+            )
         create = self.get_option("create")
         dry_run = bool((variables or {}).get("ansible_check_mode"))
         try:

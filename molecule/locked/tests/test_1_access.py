@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lab.testing import ask
@@ -150,9 +148,9 @@ def test_an_outside_name_resolves_through_the_agent(lab):
 
 
 def test_resolv_conf_asks_the_agent_first(lab):
-    """After it comes what the host had, which is what this machine has. The server, off port 53, has that alone."""
-    had = [line.split() for line in Path("/etc/resolv.conf").read_text().splitlines() if line[:1] not in ("", "#", ";")]
-    former = [words[1] for words in had if words[0] == "nameserver" and not words[1].startswith("127.")]
+    """After it comes what the host had. The server, off port 53, has that alone."""
+    had = [line.split() for line in lab.former_resolv_conf.read_text().splitlines()]
+    former = [words[1] for words in had if words[0] == "nameserver"]
 
     def nameservers(host):
         return lab.exec(host, "awk '/^nameserver/ {print $2}' /etc/resolv.conf").split()

@@ -29,6 +29,7 @@ def configuration(lab, host: str) -> str:
     [
         pytest.param({"prots": 1}, "prots", id="an unknown setting"),
         pytest.param({"services": [{"name": "probe", "prot": 1}]}, "prot", id="among what a reload takes"),
+        pytest.param({"services": [{"name": "probe", "token": "x", "prot": 1}]}, "prot", id="beside a secret"),
         pytest.param({"check_update_interval": "soon"}, "invalid duration", id="a wrong value"),
     ],
 )
@@ -184,7 +185,7 @@ def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge):
     lab.run("docker", "rm", "--force", "--volumes", container)
     # A new host knows no nameserver but those that it was given.
     resolv_conf = ROOT / ".cache" / "lab" / lab.name / "client1" / "resolv.conf"
-    resolv_conf.write_bytes(Path("/etc/resolv.conf").read_bytes())
+    resolv_conf.write_bytes(lab.former_resolv_conf.read_bytes())
     converge("lab/create.yml")
     assert lab.fails("client1", "ls /usr/bin/consul /etc/consul.d /var/lib/consul")
 

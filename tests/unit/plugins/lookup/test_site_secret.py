@@ -209,6 +209,8 @@ def test_a_file_in_place_of_the_folder(folder):
         lookup(folder, "tokens/web1")
 
 
-def test_a_relative_folder_counts_from_the_playbook(tmp_path):
-    lookup("secrets", "redis", basedir=tmp_path)
-    assert (tmp_path / "secrets/redis").exists()
+@pytest.mark.parametrize("folder", ["secrets", "~/secrets"])
+def test_a_folder_that_means_another_one_in_each_play_is_refused(tmp_path, folder):
+    with pytest.raises(AnsibleLookupError, match="by its whole path"):
+        lookup(folder, "redis", basedir=tmp_path)
+    assert not (tmp_path / "secrets").exists()
