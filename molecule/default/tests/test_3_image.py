@@ -50,7 +50,7 @@ def test_every_host_runs_the_digest_that_the_registry_has_under_the_version(lab,
 
 def test_the_app_is_not_root(lab, image):
     assert inspect(lab, "app1", "{{.Config.User}}", image) == "10001:10001"
-    processes = lab.exec("app1", ["docker", "top", "mydemo", "-o", "uid"]).split()[1:]
+    processes = lab.exec("app1", ["docker", "top", "mydemo", "-o", "pid,uid"]).split()[3::2]
     assert set(processes) == {"10001"}
 
 
