@@ -65,7 +65,7 @@ def test_check_mode_finds_nothing_to_change(lab):
 @pytest.fixture(scope="module")
 def late(lab) -> list[str]:
     """The inventory with a third app host; from where its container is made on, the site has that host."""
-    return ["--inventory", str(lab.scenario / "late.yml")]
+    return ["--inventory", str(lab.scenario / "late" / "hosts.yml")]
 
 
 def test_a_late_host_joins_even_after_an_interrupted_run(lab, late):
