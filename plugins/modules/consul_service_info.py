@@ -116,11 +116,11 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.id }}"
 
-- name: Find healthy instances with a tag and a port below 9000, the nearest first
+- name: Find healthy instances with a tag that are not on port 9000, the nearest first
   dockyard.consul.consul_service_info:
     name: shop
     tags: [blue]
-    filter: 'Service.Port != 9000 and Node.Node is not empty'
+    filter: Service.Port != 9000
     near: _agent
     passing: true
 
