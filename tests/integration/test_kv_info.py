@@ -47,6 +47,7 @@ def test_what_is_read(playbook, agent):
     assert agent.api("GET", "/v1/kv/?recurse") == before
 
 
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_what_is_missing_or_awkward(playbook, agent):
     agent.api("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": key, "Value": "eA=="}} for key in ("/a/b", "/a/c/d")])
     none, no_tree, no_names, no_awkward, awkward, awkward_tree, awkward_names = playbook.run(
