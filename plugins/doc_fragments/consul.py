@@ -56,8 +56,9 @@ options:
     type: path
   datacenter:
     description:
-      - Datacenter in which keys are read and written, by default that of the agent.
-      - A service belongs to the agent that is asked, wherever that is, so this plays no part for services.
+      - Datacenter in which keys are read and written, and services are looked up, by default that of the agent.
+      - What is registered or put in maintenance belongs to the agent that is asked, wherever that is, so this plays no
+        part there.
     type: str
   consistency:
     description:

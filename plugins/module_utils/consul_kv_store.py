@@ -78,11 +78,39 @@ class KVStore:
             self.client.get("kv/" + prefix, self._dc, missing_ok=True)
         return {record.key: record for record in records}
 
+    def names(self, prefix, separator=None):
+        """The names of all keys that begin with the prefix, cut after the first separator that follows it."""
+        if NOT_IN_A_URL.search(prefix):
+            return cut(self._tree_by_transaction(prefix), prefix, separator)
+        params = dict(self._dc, keys="")
+        if separator:
+            params["separator"] = separator
+        answer = self.client.get("kv/" + prefix, params, missing_ok=True)
+        self.index = answer.index
+        if not answer.data and prefix:
+            self.client.get("kv/" + prefix, self._dc, missing_ok=True)  # as in tree
+        return answer.data or []
+
     def _tree_by_transaction(self, prefix):
-        operation = {"KV": {"Verb": "get-tree", "Key": prefix}}
-        answer = self.client.put("txn", self._dc, [operation], idempotent=True)
+        answer = self._read_by_transaction("get-tree", prefix)
         records = [_record(result["KV"]) for result in answer.data["Results"]]
+        if not records:
+            self._refuse_unreadable(prefix)
         return {record.key: record for record in records}
+
+    def _refuse_unreadable(self, key):
+        """A transaction leaves out what the token may not read, but refuses to check it."""
+        try:
+            self._read_by_transaction("check-not-exists", key)
+        except ConsulError as error:
+            if "Permission denied" in (error.words or ""):
+                message = f"{key}: Permission denied (the token's policies do not allow to read it, or none was given)"
+                raise ConsulError(message, 403, error.method, error.path, error.words) from error
+            if error.status != 409:  # 409 without that: someone has just made the key
+                raise
+
+    def _read_by_transaction(self, verb, key):
+        return self.client.put("txn", self._dc, [{"KV": {"Verb": verb, "Key": key}}], idempotent=True)
 
     def apply(self, changes):
         """Write in as few atomic steps as Consul takes. Returns the new modify index of each key."""
@@ -119,6 +147,32 @@ class KVStore:
         if self.client.put("kv/" + change.key, params, change.value).data is not True:
             raise ConsulError(f"{change.key}: Consul answered false: it was changed by someone else in the meantime")
         return {change.key: self.read(change.key).index}
+
+
+def as_data(record):
+    """A record as Consul's API has it, with the value decoded; what is not text stays in base64."""
+    data = {
+        "Key": record.key,
+        "Flags": record.flags,
+        "CreateIndex": record.create_index,
+        "ModifyIndex": record.index,
+        "LockIndex": record.lock_index,
+    }
+    if record.session:
+        data["Session"] = record.session
+    try:
+        data["Value"] = record.value.decode("utf-8")
+    except UnicodeDecodeError:
+        data["Base64"] = base64.b64encode(record.value).decode("ascii")
+    return data
+
+
+def cut(keys, prefix, separator):
+    """Names as Consul cuts them: each ends with the first separator after the prefix, and is there once."""
+    if not separator:
+        return list(keys)
+    ends = ((key, key.find(separator, len(prefix))) for key in keys)
+    return list(dict.fromkeys(key if end < 0 else key[: end + len(separator)] for key, end in ends))
 
 
 def batches(changes):

@@ -19,6 +19,9 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 HIDDEN = "(hidden)"
 HIDDEN_CHANGED = "(hidden, changed)"
 
+# The key in a service's meta that is consul_service's own, and of no use to anyone else.
+DIGEST = "dockyard_consul_digest"
+
 # Defaults are ConsulClient's: an option that is not given may still come from the environment.
 CONNECTION_SPEC = {
     "host": {"type": "str"},

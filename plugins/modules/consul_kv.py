@@ -202,6 +202,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store im
     Change,
     KVStore,
     Record,
+    as_data,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
     HIDDEN,
@@ -285,23 +286,12 @@ class Mask:
         return hide(content, self.patterns, readable(old.value) if old else None)
 
     def data(self, record):
-        """A record as Consul's API has it, with the value decoded."""
-        data = {
-            "Key": record.key,
-            "Flags": record.flags,
-            "CreateIndex": record.create_index,
-            "ModifyIndex": record.index,
-            "LockIndex": record.lock_index,
-        }
-        if record.session:
-            data["Session"] = record.session
+        """A record for the result, with what is secret hidden."""
+        data = as_data(record)
         if self.hides(record.key):
-            data["Value"] = HIDDEN
-            return data
-        try:
-            data["Value"] = record.value.decode("utf-8")
-        except UnicodeDecodeError:
-            data["Base64"] = base64.b64encode(record.value).decode("ascii")
+            data.pop("Base64", None)
+            return dict(data, Value=HIDDEN)
+        if "Base64" in data:
             return data
         content = readable(record.value)
         if hide(content, self.patterns) != content:

@@ -386,13 +386,12 @@ import time
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
+    DIGEST,
     HIDDEN,
     ConsulModule,
     diff_of,
     nanoseconds,
 )
-
-DIGEST = "dockyard_consul_digest"
 
 # Option, and its name in Consul's API.
 CHECK_FIELDS = {
@@ -596,7 +595,8 @@ class Agent:
         self.services = self.client.get("agent/services").data or {}
         self.checks = {}
         for check in (self.client.get("agent/checks").data or {}).values():
-            self.checks.setdefault(check["ServiceID"], {})[check["CheckID"]] = check
+            if check["Type"] != "maintenance":  # consul_maintenance's, and not part of a registration
+                self.checks.setdefault(check["ServiceID"], {})[check["CheckID"]] = check
 
     def is_as(self, body):
         """Whether a service is registered so, as far as Consul can tell."""
@@ -606,7 +606,10 @@ class Agent:
         return comparable(service) == comparable(body)
 
     def register(self, body):
-        self.client.put("agent/service/register", {"replace-existing-checks": "true"}, body, idempotent=True)
+        # Consul's replace-existing-checks would end the maintenance of the service as well.
+        self.client.put("agent/service/register", data=body, idempotent=True)
+        for identity in set(self.checks.get(body["ID"], {})) - {check["CheckID"] for check in body["Checks"]}:
+            self.client.put("agent/check/deregister/" + identity, idempotent=True)
 
     def deregister(self, identity):
         self.client.put("agent/service/deregister/" + identity, idempotent=True)
@@ -829,13 +832,13 @@ def wait_until_passing(client, agent, bodies, timeout):
 def not_passing(body, in_catalog, on_agent, timeout):
     """The output of a check reaches the catalog minutes late, so it is taken from the agent."""
     states = []
-    for identity in sorted(check["CheckID"] for check in body["Checks"]):
+    for identity in sorted({check["CheckID"] for check in body["Checks"]} | set(in_catalog)):
         check = in_catalog.get(identity)
         if check is None:
             states.append(f"{identity} is not in the catalog (may the token read this service and node?)")
         elif check["Status"] != "passing":
             output = " ".join(on_agent.get(identity, check)["Output"].split())[:300]
-            states.append(f"{identity} is {check['Status']}: {output or 'no output yet'}")
+            states.append(f"{identity} is {check['Status']}: {output or check['Notes'] or 'no output yet'}")
     return f"service {body['ID']} is not passing after {timeout:g} s: {'; '.join(states)}"
 
 

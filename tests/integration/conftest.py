@@ -217,6 +217,13 @@ class Playbook:
         results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
         return results[0] if len(tasks) == 1 else results
 
+    def failures(self, *tasks, **options):
+        """The messages of tasks that must all fail, in one run."""
+        rescue = [{"ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}]
+        results = self.run(*({"block": [task], "rescue": rescue} for task in tasks), **options)
+        assert [result.get("failed", False) for result in results] == [True, False] * len(tasks), self.output
+        return [result["msg"] for result in results[1::2]]
+
     def four_ways(self, task, removal, state):
         """Check mode, create, repeat, remove. C(state()) is what Consul holds; returns the result of the creation."""
         empty = state()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 
 import pytest
@@ -93,8 +92,17 @@ def test_https_from_the_environment(playbook, tls):
         "CONSUL_CLIENT_CERT": f"{tls.folder}/client.pem",
         "CONSUL_CLIENT_KEY": f"{tls.folder}/client.key",
     }
-    task = {"dockyard.consul.consul_kv": {"key": "k", "value": "v"}}
-    assert playbook.run(task, connection={}, environment=environment)["changed"]
+    written, read, found, unchanged = playbook.run(
+        {"dockyard.consul.consul_kv": {"key": "k", "value": "v"}},
+        {"dockyard.consul.consul_kv_info": {"key": "k"}},
+        {"dockyard.consul.consul_service_info": {"name": "consul"}},
+        {"dockyard.consul.consul_maintenance": {"state": "disabled"}},
+        connection={},
+        environment=environment,
+    )
+    assert written["changed"] and read["data"]["Value"] == "v"
+    assert [item["node"] for item in found["instances"]] == ["tester"]
+    assert not unchanged["changed"]
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
@@ -119,10 +127,13 @@ def test_what_was_written_before_a_failure_is_told(agent):
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_no_agent(playbook):
-    for task in (
+    tasks = (
         {"dockyard.consul.consul_kv": {"key": "k", "state": "absent"}},
+        {"dockyard.consul.consul_kv_info": {"key": "k"}},
         {"dockyard.consul.consul_service": {"name": "k", "state": "absent"}},
-    ):
-        failure = playbook.run(task, connection={"port": 1, "retries": 0}, fails=True)
-        assert "connection refused: no agent listens there" in failure["msg"]
-        assert json.dumps(failure["msg"]).count("\\n") == 0
+        {"dockyard.consul.consul_service_info": {"name": "k", "wait_for": {"state": "absent"}}},
+        {"dockyard.consul.consul_maintenance": {"state": "disabled"}},
+    )
+    for words in playbook.failures(*tasks, connection={"port": 1, "retries": 0}):
+        assert "connection refused: no agent listens there" in words
+        assert "\n" not in words

@@ -9,7 +9,10 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store im
     MAX_TRANSACTION,
     NOT_IN_A_URL,
     Change,
+    Record,
+    as_data,
     batches,
+    cut,
 )
 
 
@@ -47,3 +50,33 @@ def test_operations():
     }
     assert Change("delete-cas", "k", index=9).operation() == {"KV": {"Verb": "delete-cas", "Key": "k", "Index": 9}}
     assert Change("lock", "k", b"", session="s").operation()["KV"]["Session"] == "s"
+
+
+@pytest.mark.parametrize(
+    "prefix, separator, expected",
+    [
+        ("app", None, ["app/a", "app/b/c", "app/b/d", "appx"]),
+        ("app", "", ["app/a", "app/b/c", "app/b/d", "appx"]),
+        ("app", "/", ["app/", "appx"]),
+        ("app/", "/", ["app/a", "app/b/"]),
+        ("app/", "b/", ["app/a", "app/b/"]),
+    ],
+)
+def test_names_are_cut_as_consul_cuts_them(prefix, separator, expected):
+    keys = ["app/a", "app/b/c", "app/b/d", "appx"]
+    assert cut([key for key in keys if key.startswith(prefix)], prefix, separator) == expected
+
+
+def test_a_record_as_data():
+    record = Record("k", "é".encode(), 3, 9, 8, 1, "s")
+    assert as_data(record) == {
+        "Key": "k",
+        "Value": "é",
+        "Flags": 3,
+        "ModifyIndex": 9,
+        "CreateIndex": 8,
+        "LockIndex": 1,
+        "Session": "s",
+    }
+    data = as_data(record._replace(value=b"\xff", session=None))
+    assert data["Base64"] == "/w==" and "Value" not in data and "Session" not in data

@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: consul_maintenance
+short_description: Put a node or a service into maintenance mode, and take it out again
+version_added: 0.1.0
+description:
+  - In maintenance, a service of the agent that is asked leaves DNS; a node leaves it with all its services.
+  - Everything stays registered, and the other checks go on.
+notes:
+  - Maintenance outlives a restart of the agent. A play that enables it must disable it on every path, so put that into
+    an C(always) section.
+  - DNS forgets the service at once, those who asked before do not. Wait for the longest time for which an answer is
+    kept, and for the longest request, before you stop anything.
+  - Consul does not change a reason. The module therefore lifts maintenance and enables it again, and for some
+    milliseconds in between there is none.
+  - The token needs the right to write the node, or the service.
+  - Where the token may not read the node, maintenance of it cannot be seen. O(state=disabled) then fails, except in
+    check mode, where it says that nothing is to change.
+author:
+  - The dockyard.consul authors (@dockyard)
+extends_documentation_fragment:
+  - dockyard.consul.consul
+options:
+  service_id:
+    description:
+      - Id of a service of this agent. Not given, the node is meant.
+      - An id that the agent does not know is an error, whatever the state.
+    type: str
+  state:
+    description: Whether there is to be maintenance.
+    type: str
+    choices: [disabled, enabled]
+    required: true
+  reason:
+    description:
+      - Text for people, shown with O(state=enabled).
+      - Not given, a reason that there is already is left as it is; else Consul puts in a text of its own.
+    type: str
+seealso:
+  - module: dockyard.consul.consul_service
+  - module: dockyard.consul.consul_service_info
+  - name: Maintenance of a node
+    description: HashiCorp's reference.
+    link: https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
+  - name: Maintenance of a service
+    description: HashiCorp's reference.
+    link: https://developer.hashicorp.com/consul/api-docs/agent/service#enable-maintenance-mode
+"""
+
+EXAMPLES = r"""
+- name: Register a service, so that there is something to maintain
+  dockyard.consul.consul_service:
+    name: shop
+    service_port: 8080
+
+- name: Work on a service while it is out of DNS
+  block:
+    - name: Take it out
+      dockyard.consul.consul_maintenance:
+        service_id: shop
+        state: enabled
+        reason: a new version is installed
+
+    - name: Wait until the servers know
+      dockyard.consul.consul_service_info:
+        name: shop
+        wait_for:
+          state: critical
+          timeout: 20
+  always:
+    - name: Bring it back, whatever happened
+      dockyard.consul.consul_maintenance:
+        service_id: shop
+        state: disabled
+
+- name: Put the whole node into maintenance
+  dockyard.consul.consul_maintenance:
+    state: enabled
+    reason: a new kernel
+
+- name: Take the node out again
+  dockyard.consul.consul_maintenance:
+    state: disabled
+"""
+
+RETURN = r"""
+maintenance:
+  description: Whether there is maintenance after the task.
+  returned: success
+  type: bool
+  sample: true
+reason:
+  description:
+    - The reason as Consul's agent tells it after the task, V(null) if there is no maintenance.
+    - In check mode the one that is asked for, V(null) if Consul would put in its own.
+  returned: success
+  type: str
+  sample: a new kernel
+"""
+
+import collections
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+
+State = collections.namedtuple("State", "enabled reason")
+NONE = State(False, None)
+
+
+class Maintenance:
+    """Of the agent that is asked, or of one of its services. Consul keeps it as a check, with the reason as its notes."""
+
+    def __init__(self, client, service_id):
+        self.client = client
+        self.of_node = service_id is None
+        self.name = "the node" if self.of_node else f"service {service_id}"
+        self.path = "agent/maintenance" if self.of_node else "agent/service/maintenance/" + service_id
+        self.check = "_node_maintenance" if self.of_node else "_service_maintenance:" + service_id
+
+    def read(self):
+        check = (self.client.get("agent/checks").data or {}).get(self.check)
+        return State(True, check["Notes"]) if check else NONE
+
+    def enable(self, reason):
+        self.client.put(self.path, {"enable": "true", "reason": reason or ""}, idempotent=True)
+
+    def disable(self):
+        self.client.put(self.path, {"enable": "false"}, idempotent=True)
+
+
+def execute(module, client):
+    params = module.params
+    if params["service_id"] is not None:
+        refuse_unknown(client, params["service_id"])
+    maintenance = Maintenance(client, params["service_id"])
+    before = maintenance.read()
+    wanted = wanted_after(before, params)
+    after = wanted
+    if not module.check_mode:
+        carry_out(maintenance, before, wanted)
+        after = confirmed(maintenance, wanted)
+    return {
+        "changed": wanted != before,
+        "maintenance": after.enabled,
+        "reason": after.reason,
+        "diff": diff_of(shown(before), shown(wanted), f"Maintenance of {maintenance.name}"),
+    }
+
+
+def refuse_unknown(client, service_id):
+    """A mistyped id must not look as if its maintenance were over, nor an empty one mean the node."""
+    if not service_id:
+        raise ConsulError("service_id is empty: give the id of a service, or leave it out to mean the node")
+    services = client.get("agent/services").data or {}
+    if service_id in services:
+        return
+    # What the token may not read is missing from the list; asking for it by itself makes that an error.
+    client.get("agent/service/" + service_id, missing_ok=True)
+    known = ", ".join(sorted(services)) or "none"
+    raise ConsulError(f"service {service_id}: the agent at {client.place} has no service of this id; it shows: {known}")
+
+
+def wanted_after(before, params):
+    if params["state"] == "disabled":
+        return NONE
+    return State(True, params["reason"] or before.reason)
+
+
+def carry_out(maintenance, before, wanted):
+    if not wanted.enabled:
+        # Of a node that the token may not read no maintenance is seen. To disable it all the same changes nothing where
+        # there is none, and is refused where there may be.
+        if before.enabled or maintenance.of_node:
+            maintenance.disable()
+    elif not before.enabled:
+        maintenance.enable(wanted.reason)
+    elif before != wanted:
+        change_reason(maintenance, wanted.reason)
+
+
+def change_reason(maintenance, reason):
+    """Consul ignores a second reason as long as there is a first."""
+    maintenance.disable()
+    try:
+        maintenance.enable(reason)
+    except ConsulError as error:
+        message = f"{error}; maintenance was lifted to change its reason, and now there is none: run again"
+        raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+
+
+def confirmed(maintenance, wanted):
+    """What the agent says after it has been told."""
+    after = maintenance.read()
+    if after.enabled != wanted.enabled or wanted.reason not in (None, after.reason):
+        state = f"in maintenance ({after.reason})" if after.enabled else "not in maintenance"
+        raise ConsulError(
+            f"{maintenance.name} is {state}, though Consul took what was asked: does someone else change it?"
+        )
+    return after
+
+
+def shown(state):
+    return {name: value for name, value in state._asdict().items() if value is not None}
+
+
+def main():
+    module = ConsulModule(
+        argument_spec={
+            "service_id": {"type": "str"},
+            "state": {"type": "str", "choices": ["disabled", "enabled"], "required": True},
+            "reason": {"type": "str"},
+        },
+    )
+    module.run(execute)
+
+
+if __name__ == "__main__":
+    main()
