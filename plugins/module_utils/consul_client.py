@@ -242,6 +242,8 @@ def _advice(status, words):
         return " (the token's policies do not allow this, or no token was given)"
     if "No cluster leader" in words:
         return " (no server is the leader: check that enough servers are up)"
+    if "unknown field" in words:
+        return " (this agent's version of Consul does not know that field: leave it out, or upgrade the agent)"
     if status == 413:
         return " (larger than this agent accepts)"
     return ""
