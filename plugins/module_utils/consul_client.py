@@ -267,8 +267,13 @@ def _transport_message(error, timeout):
     return f"{words or type(cause).__name__}; check host, port and scheme"
 
 
+def was_refused(error):
+    """Whether the call never reached an agent."""
+    return isinstance(_cause(error.__cause__), ConnectionRefusedError)
+
+
 def _may_pass(error):
     """Trouble that is known to pass by itself."""
-    if isinstance(_cause(error.__cause__), ConnectionRefusedError):
+    if was_refused(error):
         return True
     return error.status in (429, 503) or (error.status == 500 and "leader" in error.words)

@@ -42,16 +42,18 @@ def free_ports(count):
 class Agent:
     """A single Consul server on loopback, on ports of its own."""
 
-    def __init__(self, folder, config=None, token=None, https=False):
+    def __init__(self, folder, config=None, token=None, https=False, wan=False):
         self.folder = folder
         self.token = token
         self.config = config or {}
-        http_port, dns, serf, server, https_port = free_ports(5)
+        http_port, dns, serf, server, https_port, serf_wan = free_ports(6)
         self.http_port = http_port
         self.dns_port = dns
         self.ports = {"http": http_port, "dns": dns, "serf_lan": serf, "serf_wan": -1, "server": server, "grpc": -1}
         if https:
             self.ports["https"] = https_port
+        if wan:
+            self.ports["serf_wan"] = serf_wan
         self.process = None
 
     def start(self):
