@@ -376,7 +376,7 @@ EXAMPLES = r"""
         interval: 10s
         timeout: 3s
 
-- name: Register all services of this host and nothing else, and wait until they are healthy
+- name: Register all services of this host and nothing else
   dockyard.consul.consul_service:
     services:
       - name: web
@@ -392,10 +392,18 @@ EXAMPLES = r"""
       - name: web
         id: web-admin
         port: 8080
-        checks:
-          - ttl: 1m
-            status: passing
+        tagged_addresses:
+          wan:
+            address: 198.51.100.7
+            port: 18080
     purge: true
+
+- name: Register a service that reports by itself, and wait until it is found as healthy
+  dockyard.consul.consul_service:
+    name: backup
+    checks:
+      - ttl: 25h
+        status: passing
     wait: passing
 
 - name: Remove a service
