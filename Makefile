@@ -10,7 +10,7 @@ export PY_COLORS := 0
 export ANSIBLE_FORCE_COLOR := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo show test lint sanity unit integration app molecule build clean run-tools dev-tools
+.PHONY: help demo show test lint sanity unit integration app molecule build bench clean run-tools dev-tools
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -75,6 +75,9 @@ molecule-debian13: build
 
 molecule-%: dev-tools
 	@molecule test --scenario-name $*
+
+bench: dev-tools  ## how long the modules take, beside community.general's
+	@CONSUL_BIN=$$(lab/consul-binary) bench/run
 
 clean:  ## take away what demo and test made, and nothing else
 	@lab/remove

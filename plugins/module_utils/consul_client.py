@@ -242,6 +242,8 @@ def _advice(status, words):
         return " (the token's policies do not allow this, or no token was given)"
     if "No cluster leader" in words:
         return " (no server is the leader: check that enough servers are up)"
+    if "unknown field" in words:
+        return " (this agent's version of Consul does not know that field: leave it out, or upgrade the agent)"
     if status == 413:
         return " (larger than this agent accepts)"
     return ""
@@ -265,8 +267,13 @@ def _transport_message(error, timeout):
     return f"{words or type(cause).__name__}; check host, port and scheme"
 
 
+def was_refused(error):
+    """Whether the call never reached an agent."""
+    return isinstance(_cause(error.__cause__), ConnectionRefusedError)
+
+
 def _may_pass(error):
     """Trouble that is known to pass by itself."""
-    if isinstance(_cause(error.__cause__), ConnectionRefusedError):
+    if was_refused(error):
         return True
     return error.status in (429, 503) or (error.status == 500 and "leader" in error.words)

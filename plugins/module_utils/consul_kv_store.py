@@ -10,7 +10,7 @@ import collections
 import json
 import re
 
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError, was_refused
 
 MAX_VALUE = 512 * 1024
 MAX_OPERATIONS = 64
@@ -47,6 +47,10 @@ class WriteError(ConsulError):
 
     def __init__(self, error, keys, written):
         note = f"; {len(written)} key(s) had been written before this failure" if written else ""
+        if error.method and error.status is None and not was_refused(error):
+            # Consul may have done it, and only its answer was lost.
+            which = keys[0] if len(keys) == 1 else f"the {len(keys)} keys from {keys[0]} on"
+            note += f"; whether {which} got written is not known: run again"
         super().__init__(f"{error}{note}", error.status, error.method, error.path, error.words)
         self.keys = keys
         self.written = written
@@ -216,5 +220,7 @@ def _explain(error, batch):
     hint = ""
     if any("index is stale" in reason for reason in reasons):
         hint = "; changed by someone else since it was read: nothing of this step was written, run again"
+    elif any("Permission denied" in reason for reason in reasons):
+        hint = " (the token's policies do not allow this, or no token was given)"
     message = f"Consul refused to write {'; '.join(reasons)}{hint}"
     return ConsulError(message, error.status, error.method, error.path, error.words)

@@ -20,8 +20,9 @@ notes:
   - That meta key also marks the services that O(purge) may remove.
   - A service's token cannot be read back either; changing only the token is not seen.
   - With O(enable_tag_override=true) tags may be changed elsewhere, so they are set once and not compared.
-  - Tagged addresses are left to Consul, which derives them from O(address); they are never written back, as that
-    would pin an old address in DNS.
+  - The tagged addresses that Consul derives from O(address) by itself are never written back, as that would pin an old
+    address. Where someone else did so, the service is registered again.
+  - An agent refuses a field that its version of Consul does not know, and so the task fails. The versions are named below.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -36,6 +37,13 @@ options:
   address:
     description: Address that DNS answers for the service. By default that of the node.
     type: str
+  tagged_addresses:
+    description:
+      - Further addresses of the service by name, such as V(wan), which other datacenters are told where agents have
+        C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
+      - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
+        O(address).
+    type: dict
   service_port:
     description: Port that DNS answers for the service.
     type: int
@@ -92,6 +100,9 @@ options:
       body:
         description: Body of the request.
         type: str
+      disable_redirects:
+        description: Take a redirection as the answer instead of following it. Consul 1.10.10, 1.11.5, 1.12 and newer.
+        type: bool
       tls_server_name:
         description: Name that the certificate must bear. Consul 1.9 and newer.
         type: str
@@ -101,6 +112,20 @@ options:
       tcp:
         description: Host and port to connect to.
         type: str
+      tcp_use_tls:
+        description: Make a TLS handshake with O(checks[].tcp). Consul 1.16.2 and newer.
+        type: bool
+      udp:
+        description:
+          - Host and port to send a datagram to. Silence passes; only a port that is refused is critical.
+          - Consul 1.13 and newer.
+        type: str
+      h2ping:
+        description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
+        type: str
+      h2ping_use_tls:
+        description: Use TLS for it. Consul's default is V(true), and to say anything is for Consul 1.11 and newer.
+        type: bool
       grpc:
         description: Address of a gRPC health service.
         type: str
@@ -142,8 +167,14 @@ options:
       success_before_passing:
         description: How many successes in a row make it passing.
         type: int
+      failures_before_warning:
+        description: How many failures in a row make it warn. By default as many as make it critical. Consul 1.11 and newer.
+        type: int
       failures_before_critical:
         description: How many failures in a row make it critical.
+        type: int
+      output_max_size:
+        description: How many bytes of a run's output are kept, at most as many as the agent is set to.
         type: int
       deregister_critical_service_after:
         description: Remove the service when it has been critical for so long. Consul takes one minute at least.
@@ -162,6 +193,13 @@ options:
       address:
         description: Address that DNS answers for the service. By default that of the node.
         type: str
+      tagged_addresses:
+        description:
+          - Further addresses of the service by name, such as V(wan), which other datacenters are told where agents have
+            C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
+          - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
+            O(services[].address).
+        type: dict
       service_port:
         description: Port that DNS answers for the service.
         type: int
@@ -220,6 +258,9 @@ options:
           body:
             description: Body of the request.
             type: str
+          disable_redirects:
+            description: Take a redirection as the answer instead of following it. Consul 1.10.10, 1.11.5, 1.12 and newer.
+            type: bool
           tls_server_name:
             description: Name that the certificate must bear. Consul 1.9 and newer.
             type: str
@@ -229,6 +270,20 @@ options:
           tcp:
             description: Host and port to connect to.
             type: str
+          tcp_use_tls:
+            description: Make a TLS handshake with O(services[].checks[].tcp). Consul 1.16.2 and newer.
+            type: bool
+          udp:
+            description:
+              - Host and port to send a datagram to. Silence passes; only a port that is refused is critical.
+              - Consul 1.13 and newer.
+            type: str
+          h2ping:
+            description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
+            type: str
+          h2ping_use_tls:
+            description: Use TLS for it. Consul's default is V(true), and to say anything is for Consul 1.11 and newer.
+            type: bool
           grpc:
             description: Address of a gRPC health service.
             type: str
@@ -270,8 +325,14 @@ options:
           success_before_passing:
             description: How many successes in a row make it passing.
             type: int
+          failures_before_warning:
+            description: How many failures in a row make it warn. By default as many as make it critical. Consul 1.11 and newer.
+            type: int
           failures_before_critical:
             description: How many failures in a row make it critical.
+            type: int
+          output_max_size:
+            description: How many bytes of a run's output are kept, at most as many as the agent is set to.
             type: int
           deregister_critical_service_after:
             description: Remove the service when it has been critical for so long. Consul takes one minute at least.
@@ -315,7 +376,7 @@ EXAMPLES = r"""
         interval: 10s
         timeout: 3s
 
-- name: Register all services of this host and nothing else, and wait until they are healthy
+- name: Register all services of this host and nothing else
   dockyard.consul.consul_service:
     services:
       - name: web
@@ -331,10 +392,18 @@ EXAMPLES = r"""
       - name: web
         id: web-admin
         port: 8080
-        checks:
-          - ttl: 1m
-            status: passing
+        tagged_addresses:
+          wan:
+            address: 198.51.100.7
+            port: 18080
     purge: true
+
+- name: Register a service that reports by itself, and wait until it is found as healthy
+  dockyard.consul.consul_service:
+    name: backup
+    checks:
+      - ttl: 25h
+        status: passing
     wait: passing
 
 - name: Remove a service
@@ -401,9 +470,14 @@ CHECK_FIELDS = {
     "method": "Method",
     "header": "Header",
     "body": "Body",
+    "disable_redirects": "DisableRedirects",
     "tls_server_name": "TLSServerName",
     "tls_skip_verify": "TLSSkipVerify",
     "tcp": "TCP",
+    "tcp_use_tls": "TCPUseTLS",
+    "udp": "UDP",
+    "h2ping": "H2PING",
+    "h2ping_use_tls": "H2PingUseTLS",
     "grpc": "GRPC",
     "grpc_use_tls": "GRPCUseTLS",
     "ttl": "TTL",
@@ -417,13 +491,18 @@ CHECK_FIELDS = {
     "notes": "Notes",
     "status": "Status",
     "success_before_passing": "SuccessBeforePassing",
+    "failures_before_warning": "FailuresBeforeWarning",
     "failures_before_critical": "FailuresBeforeCritical",
+    "output_max_size": "OutputMaxSize",
     "deregister_critical_service_after": "DeregisterCriticalServiceAfter",
 }
 CHECK_DURATIONS = ("ttl", "interval", "timeout", "deregister_critical_service_after")
-CHECK_KINDS = ("http", "tcp", "grpc", "ttl", "args", "alias_service", "alias_node")
+CHECK_KINDS = ("http", "tcp", "udp", "h2ping", "grpc", "ttl", "args", "alias_service", "alias_node")
 DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
-KINDS_WITH_INTERVAL = ("http", "tcp", "grpc", "args")
+KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "args")
+
+# From the service's address, where that is an IP address.
+DERIVED_ADDRESSES = ("lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6")
 
 CHECK_SPEC = {
     "id": {"type": "str", "aliases": ["check_id"]},
@@ -432,9 +511,14 @@ CHECK_SPEC = {
     "method": {"type": "str"},
     "header": {"type": "dict"},
     "body": {"type": "str"},
+    "disable_redirects": {"type": "bool"},
     "tls_server_name": {"type": "str"},
     "tls_skip_verify": {"type": "bool"},
     "tcp": {"type": "str"},
+    "tcp_use_tls": {"type": "bool"},
+    "udp": {"type": "str"},
+    "h2ping": {"type": "str"},
+    "h2ping_use_tls": {"type": "bool"},
     "grpc": {"type": "str"},
     "grpc_use_tls": {"type": "bool"},
     "ttl": {"type": "str"},
@@ -448,7 +532,9 @@ CHECK_SPEC = {
     "notes": {"type": "str"},
     "status": {"type": "str", "choices": ["passing", "warning", "critical"]},
     "success_before_passing": {"type": "int", "no_log": False},
+    "failures_before_warning": {"type": "int"},
     "failures_before_critical": {"type": "int"},
+    "output_max_size": {"type": "int"},
     "deregister_critical_service_after": {"type": "str"},
 }
 
@@ -459,6 +545,7 @@ def service_spec(port, token):
         "name": {"type": "str"},
         "id": {"type": "str"},
         "address": {"type": "str"},
+        "tagged_addresses": {"type": "dict"},
         "service_port": port,
         "tags": {"type": "list", "elements": "str"},
         "meta": {"type": "dict"},
@@ -481,6 +568,7 @@ SERVICE_OPTIONS = (
     "name",
     "id",
     "address",
+    "tagged_addresses",
     "service_port",
     "tags",
     "meta",
@@ -500,9 +588,7 @@ def registration(options, where):
     if not options["name"]:
         raise ConsulError(f"{where}: name is needed to register a service")
     identity = service_id(options)
-    port = options["service_port"] or 0
-    if not 0 <= port <= 65535:
-        raise ConsulError(f"{where}: port {port} is not between 0 and 65535")
+    port = port_number(options["service_port"] or 0, where)
     weights = options["weights"] or {"passing": 1, "warning": 1}
     meta = {key: meta_text(value) for key, value in (options["meta"] or {}).items()}
     if DIGEST in meta:
@@ -519,6 +605,8 @@ def registration(options, where):
         "Meta": {**meta, DIGEST: digest(checks, options["connect"])},
         "Checks": checks,
     }
+    if options["tagged_addresses"]:
+        body["TaggedAddresses"] = tagged_addresses(options["tagged_addresses"], where)
     if options["connect"]:
         body["Connect"] = options["connect"]
     if options["service_token"]:
@@ -531,6 +619,27 @@ def meta_text(value):
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, sort_keys=True)
+
+
+def tagged_addresses(addresses, where):
+    """As Consul's API takes them, where port 0 stands for that of the service."""
+    bodies = {}
+    for name, given in addresses.items():
+        here = f"{where}: tagged_addresses: {name}"
+        if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
+            raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
+        bodies[name] = {"Address": given["address"], "Port": port_number(given.get("port") or 0, here)}
+    return bodies
+
+
+def port_number(value, where):
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = -1
+    if not 0 <= port <= 65535:
+        raise ConsulError(f"{where}: port {value} is not between 0 and 65535")
+    return port
 
 
 def normalised_checks(checks, identity, where):
@@ -606,10 +715,14 @@ class Agent:
         return comparable(service) == comparable(body)
 
     def register(self, body):
-        # Consul's replace-existing-checks would end the maintenance of the service as well.
-        self.client.put("agent/service/register", data=body, idempotent=True)
-        for identity in set(self.checks.get(body["ID"], {})) - {check["CheckID"] for check in body["Checks"]}:
-            self.client.put("agent/check/deregister/" + identity, idempotent=True)
+        try:
+            # Consul's replace-existing-checks would end the maintenance of the service as well.
+            self.client.put("agent/service/register", data=body, idempotent=True)
+            for identity in set(self.checks.get(body["ID"], {})) - {check["CheckID"] for check in body["Checks"]}:
+                self.client.put("agent/check/deregister/" + identity, idempotent=True)
+        except ConsulError as error:  # of many services it is this one
+            message = f"service {body['ID']}: {error}"
+            raise ConsulError(message, error.status, error.method, error.path, error.words) from error
 
     def deregister(self, identity):
         self.client.put("agent/service/deregister/" + identity, idempotent=True)
@@ -641,6 +754,16 @@ class Agent:
         ]
 
 
+def chosen_addresses(service):
+    """The tagged addresses that someone gave: neither what Consul derived from the address, nor what its servers add."""
+    own = {"Address": service["Address"], "Port": service["Port"]}
+    return {
+        name: address
+        for name, address in (service.get("TaggedAddresses") or {}).items()
+        if not name.startswith("consul-") and not (name in DERIVED_ADDRESSES and address == own)
+    }
+
+
 def comparable(service):
     """What of a service, wanted or registered, can be compared."""
     fields = {
@@ -653,6 +776,8 @@ def comparable(service):
     }
     if not service["EnableTagOverride"]:
         fields["Tags"] = sorted(set(service["Tags"] or []))
+    if chosen_addresses(service):
+        fields["TaggedAddresses"] = chosen_addresses(service)
     return fields
 
 

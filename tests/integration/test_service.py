@@ -21,6 +21,7 @@ ALL_KINDS = [
         "notes": "for people",
         "success_before_passing": 2,
         "failures_before_critical": 3,
+        "output_max_size": 512,
         "deregister_critical_service_after": "24h",
     },
     {"tcp": "127.0.0.1:9", "interval": "1m", "status": "passing"},
@@ -127,6 +128,51 @@ def test_a_changed_address_is_changed_in_dns(playbook, agent):
         agent.wait_for(lambda wanted=address: names() == [(wanted, 80)], f"{address} in the catalog")
         tagged = agent.api("GET", "/v1/catalog/service/web")[0]["ServiceTaggedAddresses"]
         assert {item["Address"] for item in tagged.values()} == {address}
+
+
+def test_tagged_addresses(playbook, agent):
+    def task(address, wan_port=None):
+        wan = {"address": "198.51.100.1", "port": wan_port}
+        given = {"tagged_addresses": {"wan": wan}} if wan_port else {}
+        return service(name="web", address=address, service_port=80, **given)
+
+    one, other = "192.0.2.1", "192.0.2.2"
+    results = playbook.run(task(one), task(one, 8080), task(one, 8080), task(one, 8081), task(other, 8081), task(other))
+    assert [result["changed"] for result in results] == [True, True, False, True, True, True]
+    assert "198.51.100.1" in results[1]["diff"]["after"] and "198.51.100.1" not in results[1]["diff"]["before"]
+    wan = {"Address": "198.51.100.1", "Port": 8081}
+    derived = {"Address": other, "Port": 80}
+    assert results[4]["service"]["TaggedAddresses"] == {"wan": wan, "lan_ipv4": derived, "wan_ipv4": derived}
+    assert results[5]["service"]["TaggedAddresses"] == {"lan_ipv4": derived, "wan_ipv4": derived}
+
+    # Someone wrote back what an agent said of an older address.
+    meta = results[5]["service"]["Meta"]
+    pinned = {"lan_ipv4": {"Address": one, "Port": 80}}
+    body = {"Name": "web", "Address": other, "Port": 80, "Meta": meta, "TaggedAddresses": pinned}
+    agent.api("PUT", "/v1/agent/service/register", body)
+    repaired, again = playbook.run(task(other), task(other))
+    assert repaired["changed"] and not again["changed"]
+    assert again["service"]["TaggedAddresses"] == {"lan_ipv4": derived, "wan_ipv4": derived}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_an_option_that_is_newer_than_the_agent_is_no_success(playbook, agent):
+    newer = {"udp": {"udp": "127.0.0.1:9"}, "h2ping": {"h2ping": "127.0.0.1:9"}}
+    for option in ("tcp_use_tls", "failures_before_warning", "disable_redirects"):
+        newer[option] = {"tcp": "127.0.0.1:9", option: True}
+    failures = playbook.run(
+        *[
+            # After one that this agent takes.
+            service(services=[{"name": "old"}, {"name": option, "checks": [{**check, "interval": "1m"}]}])
+            | {"ignore_errors": True}
+            for option, check in newer.items()
+        ]
+    )
+    for option, failure in zip(newer, failures, strict=True):
+        assert failure["failed"] and failure["msg"].startswith(f"service {option}: PUT /v1/agent/service/register")
+        assert "unknown field" in failure["msg"] and "upgrade the agent" in failure["msg"]
+    assert failures[0]["written"] == ["old"]
+    assert sorted(registered(agent)[0]) == ["old"]
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)

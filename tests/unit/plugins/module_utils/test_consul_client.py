@@ -125,6 +125,7 @@ def test_the_token_goes_in_a_header(server):
         ((403, b"ACL not found"), "ACL not found (the token is unknown"),
         ((403, b"Permission denied"), "policies do not allow"),
         ((500, b"No cluster leader"), "no server is the leader"),
+        ((400, b'json: unknown field "UDP"'), "version of Consul does not know that field"),
         ((200, b"<html>"), "not JSON"),
         ((301, b""), "HTTP 301"),
         ((0, lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)), "the connection broke"),

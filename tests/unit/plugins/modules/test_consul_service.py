@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.modules.consul_service import (
+    CHECK_FIELDS,
+    CHECK_SPEC,
     DIGEST,
     comparable,
     digest,
@@ -50,6 +52,8 @@ def test_digest_sees_meaning_and_nothing_else():
         ({}, "exactly one of .* found: none"),
         ({"tcp": "a:1", "ttl": "1m"}, "found: tcp, ttl"),
         ({"tcp": "a:1"}, "tcp needs an interval"),
+        ({"udp": "a:1"}, "udp needs an interval"),
+        ({"h2ping": "a:1"}, "h2ping needs an interval"),
         ({"tcp": "a:1", "interval": "1"}, "interval: '1' is not a duration"),
         ({"ttl": "0s"}, "not longer than nothing"),
         ({"ttl": "1m", "deregister_critical_service_after": "soon"}, "deregister_critical_service_after"),
@@ -58,6 +62,16 @@ def test_digest_sees_meaning_and_nothing_else():
 def test_checks_that_cannot_be(check, words):
     with pytest.raises(ConsulError, match=f"service: check 1: .*{words}"):
         checks(check)
+
+
+def test_every_option_of_a_check_has_its_name_in_the_api():
+    assert list(CHECK_FIELDS) == list(CHECK_SPEC)
+
+
+def test_an_explicit_no_is_sent():
+    (check,) = checks({"h2ping": "a:1", "h2ping_use_tls": False, "interval": "1m"})
+    assert (check["H2PING"], check["H2PingUseTLS"]) == ("a:1", False)
+    assert "H2PingUseTLS" not in checks({"h2ping": "a:1", "h2ping_use_tls": None, "interval": "1m"})[0]
 
 
 def test_two_checks_of_one_id():
@@ -74,24 +88,50 @@ def test_meta_is_text(value, text):
     assert meta_text(value) == text
 
 
-def test_registration_never_carries_tagged_addresses():
+def test_registration_carries_tagged_addresses_only_if_given():
     body = registration(options(name="web", address="192.0.2.1"), "service")
     assert "TaggedAddresses" not in body
     assert body["ID"] == "web" and body["Port"] == 0 and DIGEST in body["Meta"]
+    given = {"wan": {"address": "198.51.100.1", "port": "8080"}, "lan": {"address": "192.0.2.2"}}
+    assert registration(options(name="web", tagged_addresses=given), "service")["TaggedAddresses"] == {
+        "wan": {"Address": "198.51.100.1", "Port": 8080},
+        "lan": {"Address": "192.0.2.2", "Port": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("198.51.100.1", "give an address"),
+        ({"port": 1}, "give an address"),
+        ({"address": "x", "Port": 1}, "give an address"),
+        ({"address": "x", "port": 65536}, "port 65536"),
+        ({"address": "x", "port": "http"}, "port http"),
+    ],
+)
+def test_tagged_addresses_that_cannot_be(given, words):
+    with pytest.raises(ConsulError, match=f"service: tagged_addresses: wan: .*{words}"):
+        registration(options(name="web", tagged_addresses={"wan": given}), "service")
 
 
 def test_comparison_leaves_out_what_consul_adds():
-    body = registration(options(name="web", tags=["b", "a"], service_token="t"), "service")
+    body = registration(options(name="web", address="192.0.2.9", tags=["b", "a"], service_token="t"), "service")
     service = {
         "ID": "web",
         "Service": "web",
         "Tags": ["a", "b"],
         "Meta": dict(body["Meta"]),
         "Port": 0,
-        "Address": "",
-        "TaggedAddresses": {"lan_ipv4": {"Address": "192.0.2.9", "Port": 0}},
+        "Address": "192.0.2.9",
+        "TaggedAddresses": {
+            "lan_ipv4": {"Address": "192.0.2.9", "Port": 0},
+            "consul-virtual": {"Address": "240.0.0.1", "Port": 0},
+        },
         "Weights": {"Passing": 1, "Warning": 1},
         "EnableTagOverride": False,
     }
     assert comparable(service) == comparable(body)
     assert comparable({**service, "Port": 1}) != comparable(body)
+    pinned = {"lan_ipv4": {"Address": "192.0.2.8", "Port": 0}}
+    assert comparable({**service, "TaggedAddresses": pinned}) != comparable(body)
+    assert comparable({**body, "TaggedAddresses": service["TaggedAddresses"]}) == comparable(service)
