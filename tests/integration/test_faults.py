@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
-import json
 import re
 import socket
 import socketserver
