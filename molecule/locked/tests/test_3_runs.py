@@ -55,7 +55,7 @@ def watched(look) -> Iterator[list]:
     seen, stop = [], threading.Event()
 
     def watch():
-        while not stop.is_set():
+        while not stop.wait(0.05):
             seen.append(look())
 
     watcher = threading.Thread(target=watch)
