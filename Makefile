@@ -68,7 +68,7 @@ ALONE := $(if $(filter 1,$(words $(SCENARIOS))),$(SCENARIOS),$(filter default,$(
 TOGETHER := $(filter-out $(ALONE),$(SCENARIOS))
 molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
 	@$(MAKE) dev-tools $(addprefix molecule-,$(ALONE))
-	$(MAKE) --jobs 3 --output-sync dev-tools $(addprefix molecule-,$(TOGETHER))
+	$(MAKE) --jobs 2 --output-sync dev-tools $(addprefix molecule-,$(TOGETHER))
 
 # It runs what was built.
 molecule-debian13: build
