@@ -45,9 +45,12 @@ class Agent:
     def __init__(self, folder, config=None, token=None, https=False, wan=False):
         self.folder = folder
         self.token = token
+        # How the modules reach it, where a test does not say otherwise.
+        self.connection = {"token": token} if token else {}
         self.config = config or {}
         http_port, dns, serf, server, https_port, serf_wan = free_ports(6)
         self.http_port = http_port
+        self.connection["port"] = http_port
         self.dns_port = dns
         self.ports = {"http": http_port, "dns": dns, "serf_lan": serf, "serf_wan": -1, "server": server, "grpc": -1}
         if https:
@@ -147,11 +150,55 @@ def open_agent(tmp_path_factory):
         yield agent
 
 
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def certificate(folder, name, ca, days="2"):
+    openssl(
+        folder,
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        f"{name}.key",
+        "-out",
+        f"{name}.csr",
+        "-subj",
+        f"/CN={name}",
+    )
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost", encoding="utf-8")
+    openssl(
+        folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
+        "-out", f"{name}.pem", "-days", days, "-extfile", "san",
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
-def deny_agent(tmp_path_factory):
-    """ACL on, everything denied without a token."""
-    acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
-    with run_agent(tmp_path_factory.mktemp("deny"), config={"acl": acl}, token=ROOT_TOKEN) as agent:
+def certificates(tmp_path_factory):
+    """A folder with a CA, a server's and a client's certificate of it, and another CA."""
+    folder = tmp_path_factory.mktemp("tls")
+    for ca in ("ca", "stranger-ca"):
+        openssl(
+            folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
+            "-subj", f"/CN={ca}", "-days", "2", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+        )  # fmt: skip
+    certificate(folder, "server", "ca")
+    certificate(folder, "client", "ca")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deny_agent(tmp_path_factory, certificates):
+    """ACL on, everything denied without a token; the modules speak HTTPS with it."""
+    config = {
+        "acl": {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}},
+        "cert_file": str(certificates / "server.pem"),
+        "key_file": str(certificates / "server.key"),
+    }
+    with run_agent(tmp_path_factory.mktemp("deny"), config=config, token=ROOT_TOKEN, https=True) as agent:
+        agent.connection |= {"scheme": "https", "port": agent.ports["https"], "ca_path": str(certificates / "ca.pem")}
         yield agent
 
 
@@ -181,12 +228,12 @@ class Playbook:
     def run(self, *tasks, check=False, fails=False, connection=None, environment=None, variables=None, verbose=False):
         """Results of the tasks, in order. A failing task ends the run; C(fails) says that one is awaited."""
         if connection is None:
-            connection = {"port": self.agent.http_port, "token": self.agent.token}
+            connection = self.agent.connection
         play = {
             "hosts": "localhost",
             "connection": "local",
             "gather_facts": False,
-            "module_defaults": {"group/dockyard.consul.consul": {k: v for k, v in connection.items() if v is not None}},
+            "module_defaults": {"group/dockyard.consul.consul": connection},
             "environment": environment or {},
             "vars_files": [str(self.folder / "vars.yml")],
             "tasks": list(tasks),

@@ -11,7 +11,6 @@ import ipaddress
 import re
 import socket
 import socketserver
-import subprocess
 import threading
 import time
 
@@ -71,31 +70,6 @@ def service(**options):
     return {"dockyard.consul.consul_service": options}
 
 
-def openssl(folder, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def certificate(folder, name, ca, days="2"):
-    openssl(
-        folder,
-        "req",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        f"{name}.key",
-        "-out",
-        f"{name}.csr",
-        "-subj",
-        f"/CN={name}",
-    )
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost", encoding="utf-8")
-    openssl(
-        folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
-        "-out", f"{name}.pem", "-days", days, "-extfile", "san",
-    )  # fmt: skip
-
-
 def expired_certificate(folder, name, ca):
     """One that was good until yesterday, which not every openssl program can make."""
     ca_key = serialization.load_pem_private_key((folder / f"{ca}.key").read_bytes(), None)
@@ -123,16 +97,9 @@ def expired_certificate(folder, name, ca):
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory, running_agent):
-    """An agent that speaks HTTPS and demands a client's certificate; the folder holds all certificates."""
-    folder = tmp_path_factory.mktemp("tls")
-    for ca in ("ca", "stranger-ca"):
-        openssl(
-            folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
-            "-subj", f"/CN={ca}", "-days", "2", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-        )  # fmt: skip
-    certificate(folder, "server", "ca")
-    certificate(folder, "client", "ca")
+def tls(certificates, running_agent):
+    """An agent that speaks HTTPS and demands a client's certificate; its folder holds all certificates."""
+    folder = certificates
     config = {
         "verify_incoming_https": True,
         "ca_file": str(folder / "ca.pem"),
