@@ -445,6 +445,11 @@ operations:
   sample:
     web: update
     web-admin: create
+written:
+  description: Ids of the services that had been changed when the task failed.
+  returned: failure of a write
+  type: list
+  elements: str
 """
 
 import copy
