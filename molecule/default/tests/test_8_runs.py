@@ -56,6 +56,23 @@ def test_a_secret_that_changes_is_not_shown(lab):
         assert old not in run.output and new not in run.output
 
 
+@pytest.mark.parametrize(
+    ("playbook", "host", "settings", "unit"),
+    [
+        ("redis", "redis1", "/etc/redis/site.conf", "redis-server"),
+        ("registry", "registry1", "/etc/docker/registry/registry.key", "docker-registry"),
+        ("docker_host", "app1", "/etc/docker/daemon.json", "docker"),
+    ],
+)
+def test_what_was_placed_and_never_read_is_read_by_the_next_run(lab, playbook, host, settings, unit):
+    """As a run leaves it that is cut short between the two. That nothing restarts once more, the runs below see."""
+    pid = f"systemctl show --property MainPID --value {unit}"
+    before = lab.exec(host, f"touch {settings} && {pid}")
+    run = lab.playbook(f"playbooks/{playbook}.yml", "--limit", host)
+    assert run.ok, run.output
+    assert lab.exec(host, pid) != before
+
+
 def test_check_mode_finds_nothing_to_change(lab):
     run = lab.playbook("site.yml", "--check")
     assert run.ok, run.output
