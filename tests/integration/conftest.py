@@ -154,24 +154,15 @@ def openssl(folder, *arguments):
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def certificate(folder, name, ca, days="2"):
+def certificate(folder, name, ca):
     openssl(
-        folder,
-        "req",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        f"{name}.key",
-        "-out",
-        f"{name}.csr",
-        "-subj",
-        f"/CN={name}",
-    )
+        folder, "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+        "-subj", f"/CN={name}",
+    )  # fmt: skip
     (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost", encoding="utf-8")
     openssl(
         folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
-        "-out", f"{name}.pem", "-days", days, "-extfile", "san",
+        "-out", f"{name}.pem", "-days", "2", "-extfile", "san",
     )  # fmt: skip
 
 
