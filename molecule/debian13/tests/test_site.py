@@ -67,6 +67,13 @@ def test_requests_get_through_the_load_balancer_and_are_counted(lab):
     assert [count(answer) for answer in answers] == list(range(first, first + 20))
 
 
+def test_check_mode_finds_nothing_to_change(lab):
+    run = lab.playbook("site.yml", "--check", "--limit", ",".join(HOSTS))
+    assert run.ok, run.output
+    assert run.recap.keys() == set(HOSTS)
+    assert not run.changed, run.changes
+
+
 def test_the_app_is_back_after_a_restart_of_its_host(lab):
     lab.restart("app1")
     lab.wait_for(lambda: lab.http("lb1").status == 200, 120, "the load balancer has an instance again")

@@ -73,12 +73,6 @@ def test_what_was_placed_and_never_read_is_read_by_the_next_run(lab, playbook, h
     assert lab.exec(host, pid) != before
 
 
-def test_check_mode_finds_nothing_to_change(lab):
-    run = lab.playbook("site.yml", "--check")
-    assert run.ok, run.output
-    assert not run.changed, run.changes
-
-
 @pytest.fixture(scope="module")
 def late(lab) -> list[str]:
     """The inventory with a third app host; from where its container is made on, the site has that host."""
