@@ -88,6 +88,7 @@ _value:
       type: dict
 """
 
+import os
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -180,7 +181,7 @@ class Site:
     def _certificates(self) -> Iterator[dict[str, Any]]:
         """One for each certificate, however many hosts have it."""
         found: dict[Any, dict[str, Any]] = {}
-        places = [("controller", self.controller), *self.known.items()]
+        places = [*self.known.items(), ("controller", self.controller)]
         for host, result in places:
             for one in result.get("certificates", []):
                 key = one["fingerprint"] or (host, one["path"])
@@ -190,6 +191,12 @@ class Site:
                 if one["ends"] is not None:
                     entry["days"] = (one["ends"] - self.now) // DAY
         return iter(sorted(found.values(), key=lambda one: (one["days"] is not None, one["days"] or 0)))
+
+    @property
+    def secrets_dir(self) -> str:
+        """The folder on the controller that all of them are in."""
+        folders = {one["path"].rpartition("/")[0] for one in self.controller.get("ages", [])}
+        return os.path.commonpath(folders) if folders else ""
 
     def days_old(self, written: int) -> int:
         return max(0, (self.now - written) // DAY)
@@ -460,7 +467,7 @@ def lines(site: Site, problems: list[Problem]) -> Iterator[str]:
         ("Containers", ("CONTAINER", "HOST", "STATE", "DIGEST", "IMAGE"), container_rows(site)),
         ("Load balancers", ("HOST", "NAME", "RESOLVES TO"), balancer_rows(site)),
         ("Certificates", ("DAYS LEFT", "ENDS", "HOSTS", "FILE"), certificate_rows(site)),
-        ("Keys, tokens and passwords, on the controller", ("DAYS OLD", "FILE"), secret_rows(site)),
+        (f"Keys, tokens and passwords, in {site.secrets_dir}", ("DAYS OLD", "FILE"), secret_rows(site)),
     ):
         yield from table(title, heads, rows)
 
@@ -554,8 +561,8 @@ def secret_rows(site: Site) -> list[tuple]:
     """A row for each file, and one for a whole folder of tokens, which has one for each node."""
     ages: dict[str, list[int]] = {}
     for one in site.controller.get("ages", []):
-        folder, _slash, _name = one["path"].rpartition("/")
-        place = f"{folder}/*" if folder.endswith("/tokens") else one["path"]
+        path = os.path.relpath(one["path"], site.secrets_dir)
+        place = "tokens/*" if path.startswith("tokens/") else path
         ages.setdefault(place, []).append(site.days_old(one["written"]))
     return [
         (str(max(days)), place if len(days) == 1 else f"{place} (the oldest of {len(days)})")

@@ -176,12 +176,12 @@ Certificates
   300        2027-11-11  consul1  /etc/consul.d/agent.pem
   300        2027-11-11  consul2  /etc/consul.d/agent.pem
   300        2027-11-11  consul3  /etc/consul.d/agent.pem
-  3000       2035-04-03  7 hosts  /site/.secrets/ca.pem
+  3000       2035-04-03  7 hosts  /etc/consul.d/ca.pem
 
-Keys, tokens and passwords, on the controller
+Keys, tokens and passwords, in /site/.secrets
   DAYS OLD  FILE
-  40        /site/.secrets/gossip.key
-  9         /site/.secrets/tokens/* (the oldest of 2)"""
+  40        gossip.key
+  9         tokens/* (the oldest of 2)"""
 
 
 def test_it_fits_a_terminal_and_yaml_shows_it_as_it_is(site):
@@ -512,7 +512,7 @@ def test_the_ca_is_told_of_once(site):
     for result in (*site["hosts"].values(), site["controller"]):
         result["certificates"][0]["ends"] = NOW + 3 * DAY
     (said,) = sentences(site)
-    assert said.startswith("controller, consul1, consul2, consul3, app1, app2, lb1: /site/.secrets/ca.pem: ")
+    assert said.startswith("consul1, consul2, consul3, app1, app2, lb1, controller: /etc/consul.d/ca.pem: ")
 
 
 def test_a_certificate_that_cannot_be_read(site):
