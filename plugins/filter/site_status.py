@@ -275,7 +275,7 @@ class Site:
 
     def _wrong_with_hosts(self) -> Iterator[Problem]:
         for host, result in self.hosts.items():
-            words = printable(result.get("msg") or "no reason was given").removeprefix("Task failed: ")
+            words = why(result)
             if result.get("unreachable"):
                 yield Problem("unreachable", host, f"{host}: Ansible cannot reach it: {words}")
             elif host not in self.known:
@@ -422,6 +422,13 @@ class Site:
         inventory, is gone."""
         others = [name for name, member in self.members.items() if member["state"] != "left"]
         return list(dict.fromkeys([*self.nodes.values(), *sorted(others)]))
+
+
+def why(result: Mapping) -> str:
+    """Why a host could not be looked at; of a module that could not even start, only the host itself says why."""
+    words = printable(result.get("msg") or "no reason was given").removeprefix("Task failed: ")
+    said = printable(result.get("module_stderr") or "")
+    return f"{words} ({said[:300]})" if said else words
 
 
 def is_maintenance(check: Mapping) -> bool:

@@ -243,6 +243,8 @@ def test_a_dead_host(site):
 def test_a_host_that_cannot_be_looked_at(site):
     site["hosts"]["lb1"] = {"failed": True, "msg": "no python"}
     assert sentences(site) == ["lb1: it could not be looked at: no python"]
+    site["hosts"]["lb1"] = {"failed": True, "msg": "Task failed: no JSON", "module_stderr": "not\nfound"}
+    assert sentences(site) == ["lb1: it could not be looked at: no JSON (not found)"]
 
 
 def test_an_agent_that_is_down(site):
