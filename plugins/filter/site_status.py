@@ -100,6 +100,7 @@ DAY = 86400
 STATES = ("passing", "warning", "critical")
 GOSSIP_CHECK = "serfHealth"
 MAINTENANCE = ("_node_maintenance", "_service_maintenance:")
+CONTROLLER = "controller"
 CHECK_WIDTH = 36
 MOST_LISTED = 12
 # Ansible indents it by eight more: a terminal 100 columns wide holds it.
@@ -181,7 +182,7 @@ class Site:
     def _certificates(self) -> Iterator[dict[str, Any]]:
         """One for each certificate, however many hosts have it."""
         found: dict[Any, dict[str, Any]] = {}
-        places = [*self.known.items(), ("controller", self.controller)]
+        places = [*self.known.items(), (CONTROLLER, self.controller)]
         for host, result in places:
             for one in result.get("certificates", []):
                 key = one["fingerprint"] or (host, one["path"])
@@ -405,7 +406,7 @@ class Site:
         for one in self.controller.get("ages", []):
             days = self.days_old(one["written"])
             if 0 < secret_days < days:
-                yield Problem("secret", "controller", f"controller: {one['path']} is {days} days old; change it")
+                yield Problem("secret", CONTROLLER, f"{CONTROLLER}: {one['path']} is {days} days old; change it")
 
     def _wrong_with_versions(self) -> Iterator[Problem]:
         versions: dict[str, list[str]] = {}
@@ -557,11 +558,16 @@ def certificate_rows(site: Site) -> list[tuple]:
         (
             "?" if one["days"] is None else str(one["days"]),
             "?" if one["ends"] is None else day(one),
-            listed(one["hosts"]) if len(one["hosts"]) < 3 else f"{len(one['hosts'])} hosts",
+            listed(holders(one["hosts"])),
             one["path"],
         )
         for one in site.certificates
     ]
+
+
+def holders(names: list[str]) -> list[str]:
+    hosts = [name for name in names if name != CONTROLLER]
+    return (hosts if len(hosts) < 3 else [f"{len(hosts)} hosts"]) + names[len(hosts) :]
 
 
 def secret_rows(site: Site) -> list[tuple]:

@@ -96,7 +96,7 @@ def test_a_healthy_site(lab, status, tmp_path):
         seen.says(rf"^{host} +mydemo.service.consul +{addresses}$", rf"^{node(host)} .* {re.escape(version)} +Debian ")
     for server in lab.hosts("consul_server"):
         seen.says(rf"^36\d +\d{{4}}-\d\d-\d\d +{server} +/etc/consul.d/agent.pem$")
-    seen.says(r"^36\d\d +\d{4}-\d\d-\d\d +\d+ hosts +/etc/consul.d/ca.pem$", r"^0 +gossip.key$")
+    seen.says(r"^36\d\d +\d{4}-\d\d-\d\d +\d+ hosts, controller +/etc/consul.d/ca.pem$", r"^0 +gossip.key$")
     assert all(len(line) <= 92 for line in seen.lines)
 
     data = json.loads(file.read_text())

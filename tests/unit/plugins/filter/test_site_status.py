@@ -172,11 +172,11 @@ Load balancers
   lb1   mydemo.service.consul  192.0.2.31, 192.0.2.32
 
 Certificates
-  DAYS LEFT  ENDS        HOSTS    FILE
-  300        2027-11-11  consul1  /etc/consul.d/agent.pem
-  300        2027-11-11  consul2  /etc/consul.d/agent.pem
-  300        2027-11-11  consul3  /etc/consul.d/agent.pem
-  3000       2035-04-03  7 hosts  /etc/consul.d/ca.pem
+  DAYS LEFT  ENDS        HOSTS                FILE
+  300        2027-11-11  consul1              /etc/consul.d/agent.pem
+  300        2027-11-11  consul2              /etc/consul.d/agent.pem
+  300        2027-11-11  consul3              /etc/consul.d/agent.pem
+  3000       2035-04-03  6 hosts, controller  /etc/consul.d/ca.pem
 
 Keys, tokens and passwords, in /site/.secrets
   DAYS OLD  FILE
