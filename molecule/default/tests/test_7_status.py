@@ -69,6 +69,12 @@ def healthy_again(lab):
     )
     # For a second after its start an agent knows no token, not even that of who has none.
     lab.wait_for(lambda: all(lab.consul("agent/self", host) for host in lab.hosts()), 30, "every agent answers")
+    # The app registers itself anew with an agent that was away, and until then no check fails.
+    lab.wait_for(
+        lambda: all(lab.consul("agent/health/service/name/mydemo", host) for host in lab.hosts("mydemo")),
+        30,
+        "every instance passes",
+    )
 
 
 def test_a_healthy_site(lab, status, tmp_path):
