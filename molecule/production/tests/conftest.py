@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The site that users start from, looked at from outside. The files run in the order of their numbers: first those that
+only look and try to get in, then releases, last those that break and rebuild."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from lab.testing import ROOT, Answer, LockedLab, ask
+
+FIGURES = pytest.StashKey[list[tuple[str, str]]]()
+
+
+class ProductionLab(LockedLab):
+    def site(self, host: str, path: str = "/", **options: Any) -> Answer:
+        """Ask a load balancer, as a user who has the address of that one."""
+        trust = ssl.create_default_context(cafile=self.secrets.parent / "demo.pem")
+        trust.check_hostname = False  # asked by its address; the test of TLS looks at the name
+        return ask(f"https://{self.address(host)}{path}", headers={"Host": "demo.example.com"}, tls=trust, **options)
+
+    def as_operator(self, certificate: str | None = "consul1") -> ssl.SSLContext:
+        """Trusts the site's CA, and shows a certificate of it."""
+        tls = ssl.create_default_context(cafile=self.secrets / "ca.pem")
+        if certificate:
+            tls.load_cert_chain(self.secrets / f"{certificate}.pem", self.secrets / f"{certificate}.key")
+        return tls
+
+    def https(
+        self, server: str, path: str, token: str = "", tls: ssl.SSLContext | None = None, **options: Any
+    ) -> Answer:
+        """Ask a server's API from another host."""
+        url, headers = f"https://{self.address(server)}:8501/v1/{path}", {"X-Consul-Token": token} if token else {}
+        return ask(url, headers=headers, tls=tls or self.as_operator(), **options)
+
+
+@pytest.fixture(scope="session")
+def lab() -> ProductionLab:
+    scenario = Path(__file__).resolve().parents[1]
+    production = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "production", scenario / "hosts.yml"]
+    return ProductionLab(scenario, production)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig) -> list[tuple[str, str]]:
+    """What is measured on the way: (what, figure) for the table at the end."""
+    return pytestconfig.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    measured = config.stash.get(FIGURES, [])
+    if measured:
+        width = max(len(what) for what, _figure in measured)
+        terminalreporter.section("figures")
+        for what, figure in measured:
+            terminalreporter.write_line(f"{what:<{width}}  {figure}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the journal of the services that its file names in SERVICES."""
+    report = yield
+    if report.failed and "lab" in getattr(item, "funcargs", {}):
+        lab = item.funcargs["lab"]
+        for host, unit in getattr(item.module, "SERVICES", []):
+            report.sections.append((f"journal of {unit} on {host}", lab.journal(host, unit)))
+    return report
