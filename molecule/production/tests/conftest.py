@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ssl
 import sys
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from lab.load import Users, Writer
 from lab.testing import ROOT, Answer, LockedLab, ask
 
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
@@ -47,6 +50,46 @@ def lab() -> ProductionLab:
     scenario = Path(__file__).resolve().parents[1]
     production = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "production", scenario / "hosts.yml"]
     return ProductionLab(scenario, production)
+
+
+@pytest.fixture
+def users(lab) -> Iterator[Users]:
+    """200 requests a second, through both load balancers, from the first line of a test to its last."""
+    urls = [f"https://{lab.address(host)}/" for host in lab.hosts("nginx_lb")]
+    with Users(urls, host="demo.example.com") as users:
+        yield users
+
+
+@pytest.fixture
+def writer(lab) -> Iterator[Writer]:
+    """Ten numbered keys a second, each by whichever server takes it."""
+    tls, token, servers = lab.as_operator(), lab.secret("management.token"), lab.hosts("consul_server")
+
+    def put(number: int) -> bool:
+        server = servers[number % len(servers)]
+        return (
+            lab.https(server, f"kv/written/{number}", token, tls, method="PUT", data=number, timeout=5).text == "true"
+        )
+
+    with Writer(put) as writer:
+        yield writer
+    lab.consul("kv/written/?recurse", method="DELETE")
+
+
+@pytest.fixture
+def nobody_notices(lab, users, writer, figures) -> Callable[..., None]:
+    """Ends the load and asserts that nothing was lost: no request, and no write that was acknowledged."""
+
+    def see(what: str, *more: str) -> None:
+        users.stop(), writer.stop()
+        figures.append((what, "; ".join([str(users), str(writer), *more])))
+        entries = lab.consul("kv/written/?recurse")
+        values = {int(entry["Key"].rpartition("/")[2]): b64decode(entry["Value"]).decode() for entry in entries}
+        assert users.failed == 0, users
+        assert users.requests > 0 and writer.acknowledged
+        assert writer.lost(values) == set()
+
+    return see
 
 
 @pytest.fixture(scope="session")
