@@ -102,7 +102,7 @@ def test_a_server_is_not_restarted_at_the_cost_of_the_quorum(lab):
     try:
         pid = lab.pid(due)
         run = lab.playbook(
-            *["playbooks/consul_server.yml", "--limit", f"{due}.example.com"], consul_server_metrics_retention="90s"
+            *["playbooks/consul_server.yml", "--limit", f"{due}.example.com"], consul_agent_metrics_retention="90s"
         )
         assert not run.ok
         assert f"Consul on {due}" in " ".join(run.output.split()), run.output

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from lab.load import Users, Writer
 from lab.testing import ROOT, Answer, LockedLab, ask
@@ -47,7 +47,7 @@ class ProductionLab(LockedLab):
 
 @pytest.fixture(scope="session")
 def lab() -> ProductionLab:
-    scenario = Path(__file__).resolve().parents[1]
+    scenario = Path(__file__).resolve().parent
     production = [ROOT / "lab" / "hosts.yml", ROOT / "inventories" / "production", scenario / "hosts.yml"]
     return ProductionLab(scenario, production)
 
