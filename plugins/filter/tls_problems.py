@@ -92,11 +92,11 @@ def _out_of_date(certificate, file):
     try:
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except AttributeError:  # cryptography before 42
-        utc = datetime.timezone.utc
+        utc = datetime.UTC
         begins, ends = (
             time.replace(tzinfo=utc) for time in (certificate.not_valid_before, certificate.not_valid_after)
         )
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     if now > ends:
         return [f"the certificate {file} has ended on {ends:%Y-%m-%d}. Put a new one there."]
     if now < begins:

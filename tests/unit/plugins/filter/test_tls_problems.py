@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "www.example.com")])
-TODAY = datetime.datetime.now(datetime.timezone.utc)
+TODAY = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 EC = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(65537, 2048)
