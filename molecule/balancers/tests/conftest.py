@@ -26,7 +26,7 @@ class BalancersLab(Lab):
     """The lab, and what is asked of its load balancers more than once."""
 
     balancers = ("lb1", "lb2")
-    hello = {"app1:7000", "app2:7000"}
+    hello = frozenset({"app1:7000", "app2:7000"})
 
     def __init__(self) -> None:
         super().__init__(SCENARIO, [ROOT / "lab" / "hosts.yml", SCENARIO / "hosts.yml"])
