@@ -10,7 +10,7 @@ export PY_COLORS := 0
 export ANSIBLE_FORCE_COLOR := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo show test lint sanity unit integration app molecule chaos build bench clean run-tools dev-tools
+.PHONY: help demo show test lint sanity unit integration app images molecule chaos build bench clean run-tools dev-tools
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,7 +34,7 @@ show: run-tools  ## show the running demo again
 # What is quick to fail comes first. A scenario that measures runs alone; all else shares the cores by two, each
 # one's output in one piece.
 test: dev-tools  ## all that proves it
-	@$(MAKE) --jobs 2 --output-sync lint sanity unit build app
+	@$(MAKE) --jobs 2 --output-sync lint images sanity unit build app
 	$(MAKE) molecule-default molecule-production
 	$(MAKE) --jobs 2 --output-sync molecule-install molecule-locked molecule-debian13 integration
 	echo "make test: all passed in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"
@@ -68,6 +68,11 @@ build: dev-tools  ## build the collection, install the tarball into an empty fol
 SCENARIOS ?= default production install locked debian13
 molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
 	@$(MAKE) $(addprefix molecule-,$(SCENARIOS))
+
+images: dev-tools  ## the images of the lab's hosts; made by the scenarios too, where they are missing
+	@lab/engine
+	lab/image/build bookworm
+	lab/image/build trixie
 
 # It runs what was built.
 molecule-debian13: build
