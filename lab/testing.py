@@ -168,6 +168,12 @@ class Lab:
         children = [host for child in members.get("children", []) for host in self.hosts(child)]
         return [*map(_short, members.get("hosts", [])), *children]
 
+    def inventory_names(self, group: str) -> list[str]:
+        """The hosts of a group as the inventory calls them, as --limit wants it."""
+        members = self._inventory[group]
+        children = [host for child in members.get("children", []) for host in self.inventory_names(child)]
+        return [*members.get("hosts", []), *children]
+
     def address(self, host: str) -> str:
         return self._addresses[host]
 
