@@ -10,7 +10,7 @@ export PY_COLORS := 0
 export ANSIBLE_FORCE_COLOR := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo show test lint sanity unit integration app molecule build bench clean run-tools dev-tools
+.PHONY: help demo show test lint sanity unit integration app images molecule chaos build bench clean run-tools dev-tools
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,8 +34,8 @@ show: run-tools  ## show the running demo again
 # What is quick to fail comes first. A scenario that measures runs alone; all else shares the cores by two, each
 # one's output in one piece.
 test: dev-tools  ## all that proves it
-	@$(MAKE) --jobs 2 --output-sync lint sanity unit build app
-	$(MAKE) molecule-default
+	@$(MAKE) --jobs 2 --output-sync lint images sanity unit build app
+	$(MAKE) molecule-default molecule-production
 	$(MAKE) --jobs 2 --output-sync molecule-install molecule-locked molecule-debian13 integration
 	echo "make test: all passed in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"
 
@@ -65,15 +65,25 @@ app: dev-tools  ## the app against a real agent and a real Redis
 build: dev-tools  ## build the collection, install the tarball into an empty folder and run its playbook from there
 	@tests/tarball
 
-SCENARIOS ?= default install locked debian13
+SCENARIOS ?= default production install locked debian13
 molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
 	@$(MAKE) $(addprefix molecule-,$(SCENARIOS))
+
+images: dev-tools  ## the images of the lab's hosts; made by the scenarios too, where they are missing
+	@lab/engine
+	lab/image/build bookworm
+	lab/image/build trixie
 
 # It runs what was built.
 molecule-debian13: build
 
 molecule-%: dev-tools
 	@molecule test --scenario-name $*
+
+chaos: dev-tools  ## the scenario production, and all that is broken under load: prints a table
+	@for step in destroy create prepare converge; do molecule $$step --scenario-name production; done
+	pytest molecule/production/tests molecule/production/chaos
+	molecule destroy --scenario-name production
 
 bench: dev-tools  ## how long the modules take, beside community.general's
 	@CONSUL_BIN=$$(lab/consul-binary) bench/run

@@ -18,6 +18,8 @@ import os
 import re
 import shlex
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -55,16 +57,26 @@ class Answer(NamedTuple):
         return json.loads(self.text)
 
 
-# The lab is on this machine: no proxy is between.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object) -> None:
+        return None
 
 
-def ask(url: str, method: str = "GET", data: Any = None, headers: dict | None = None, timeout: float = 10) -> Answer:
+def ask(
+    url: str,
+    method: str = "GET",
+    data: Any = None,
+    headers: dict | None = None,
+    timeout: float = 10,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """Ask over HTTP, on a connection of its own. An error status is an answer, too; no answer is an OSError."""
     body = data if data is None or isinstance(data, bytes) else json.dumps(data).encode()
     request = urllib.request.Request(url, body, headers or {}, method=method)
+    # The lab is on this machine: no proxy is between. That an answer leads elsewhere is the answer.
+    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls), _NoRedirect()]
     try:
-        with _opener.open(request, timeout=timeout) as response:
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
             return Answer(response.status, response.read().decode(), response.headers)
     except urllib.error.HTTPError as error:
         with error:
@@ -123,6 +135,10 @@ class PlaybookRun(NamedTuple):
         return found
 
 
+def _short(host: str) -> str:
+    return host.partition(".")[0]
+
+
 class Lab:
     """A scenario's test hosts, reached as somebody would who stands beside them."""
 
@@ -137,7 +153,8 @@ class Lab:
             run(BIN / "ansible-inventory", *self.inventory, "--list", **self._as_a_user).stdout
         )
         variables = self._inventory["_meta"]["hostvars"]
-        self._addresses = {host: f"{of['lab_network']}.{of['lab_number']}" for host, of in variables.items()}
+        # By their short names: what comes after the first dot says nothing here.
+        self._addresses = {_short(host): f"{of['lab_network']}.{of['lab_number']}" for host, of in variables.items()}
         self.name = next(iter(variables.values()))["lab_name"]
         self.secrets = ROOT / ".cache" / "lab" / self.name / "secrets"
 
@@ -149,6 +166,12 @@ class Lab:
             return list(self._addresses)
         members = self._inventory[group]
         children = [host for child in members.get("children", []) for host in self.hosts(child)]
+        return [*map(_short, members.get("hosts", [])), *children]
+
+    def inventory_names(self, group: str) -> list[str]:
+        """The hosts of a group as the inventory calls them, as --limit wants it."""
+        members = self._inventory[group]
+        children = [host for child in members.get("children", []) for host in self.inventory_names(child)]
         return [*members.get("hosts", []), *children]
 
     def address(self, host: str) -> str:
@@ -243,6 +266,67 @@ class Lab:
         """From the clone, by its own ansible.cfg, and not with what molecule sets for its own runs."""
         environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
         return {"cwd": ROOT, "env": environment | {"ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}}
+
+
+class Reply(NamedTuple):
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+RPC_OVER_TLS = b"\x03"  # the first byte on Consul's RPC port says what follows; see agent/pool/conn.go in its source
+
+
+class LockedLab(Lab):
+    """A site under deny: the API answers on each host's loopback only, and says little without a token."""
+
+    def api(self, host: str, path: str, token: str = "", method: str = "GET", data: Any = None) -> Reply:
+        body = [] if data is None else ["--data", json.dumps(data)]
+        output = self.exec(
+            host,
+            # The token comes from stdin: a command line is there for everybody to read.
+            ["curl", "--silent", "--show-error", "--max-time", "10", "--header", "@-", "--request", method, *body]
+            + ["--write-out", "\\n%{http_code}", f"http://127.0.0.1:8500/v1/{path}"],
+            stdin=f"X-Consul-Token: {token}\n" if token else "",
+        )
+        text, _newline, status = output.rpartition("\n")
+        return Reply(int(status), text)
+
+    def consul(self, path: str, host: str = "consul1", method: str = "GET", data: Any = None) -> Any:
+        """What an operator is told, who has the management token."""
+        reply = self.api(host, path, self.secret("management.token"), method, data)
+        if reply.status != 200:
+            raise CommandFailed(f"Consul on {host}, {method} {path}: {reply}")
+        return reply.json() if reply.text else None
+
+    def members(self) -> dict[str, int]:
+        """Every member of the cluster with its status: 1 is alive, 3 is left."""
+        return {member["Name"]: member["Status"] for member in self.consul("agent/members")}
+
+    def pid(self, host: str) -> str:
+        """The agent's process: another one after a restart, the same after a reload."""
+        return self.exec(host, "systemctl show --property MainPID --value consul")
+
+    def served_certificate(self, server: str = "consul1") -> dict[str, Any]:
+        """The certificate that a server shows on its RPC port, to somebody who has one of the site's as well."""
+        context = ssl.create_default_context(cafile=self.secrets / "ca.pem")
+        context.load_cert_chain(self.secrets / f"{server}.pem", self.secrets / f"{server}.key")
+        with socket.create_connection((self.address(server), 8300), timeout=10) as connection:
+            connection.sendall(RPC_OVER_TLS)
+            with context.wrap_socket(connection, server_hostname="server.dc1.consul") as rpc:
+                return rpc.getpeercert()
+
+    def secret_values(self) -> dict[str, str]:
+        """What nobody may see. Of a private key one line, since output may fold or escape the line ends."""
+        files = [path for path in self.secrets.rglob("*") if path.is_file() and path.suffix not in (".pem", ".csr")]
+        values = {str(path.relative_to(self.secrets)): path.read_text().splitlines() for path in files}
+        return {name: lines[0] if len(lines) == 1 else lines[1] for name, lines in values.items()}
+
+    def secrets_in(self, text: str) -> list[str]:
+        """The names of the secrets that a text gives away."""
+        return [name for name, value in self.secret_values().items() if value in text]
 
 
 class Request(NamedTuple):

@@ -23,7 +23,7 @@ def variables_of_the_roles():
     return {name for spec in specs for name in spec["argument_specs"]["main"]["options"]}
 
 
-@pytest.mark.parametrize("name", ["demo", "example"])
+@pytest.mark.parametrize("name", ["demo", "production"])
 def test_inventory_has_the_groups_and_known_variables(name):
     command = [Path(sys.executable).parent / "ansible-inventory", "-i", ROOT / "inventories" / name, "--list"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
@@ -34,8 +34,8 @@ def test_inventory_has_the_groups_and_known_variables(name):
     assert {one for one in every if not one.startswith("ansible_")} <= variables_of_the_roles() | own
 
 
-def test_what_the_example_only_suggests_is_known_too():
-    text = (ROOT / "inventories/example/group_vars/all.yml").read_text()
+def test_what_the_inventory_only_suggests_is_known_too():
+    text = (ROOT / "inventories/production/group_vars/all.yml").read_text()
     suggested = set(re.findall(r"^# (\w+): ", text, re.MULTILINE))
     assert suggested
     assert suggested <= variables_of_the_roles()

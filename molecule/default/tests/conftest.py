@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from lab.testing import Lab, PlaybookRun
+from lab.testing import Lab, Load, PlaybookRun
 
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -46,6 +46,21 @@ def nginx(lab) -> Iterator[Callable[..., PlaybookRun]]:
     yield configure
     put_back = configure()
     assert put_back.ok, put_back.output
+
+
+@pytest.fixture
+def nobody_notices(lab, figures) -> Iterator[Callable[[str], None]]:
+    """Users who ask from the first line of a test to the call of this; none may have got anything but an answer."""
+    with Load(f"http://{lab.address('lb1')}/") as load:
+
+        def see(what: str) -> None:
+            load.go_on(1)
+            figures.append(
+                (what, f"{len(load.requests)} requests, {len(load.failures)} failed, slowest {load.slowest:.2f} s")
+            )
+            assert not load.failures, load.failures[:5]
+
+        yield see
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:

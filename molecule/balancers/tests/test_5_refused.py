@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be is refused in a sentence, and leaves the load balancer as it was; the modes can be changed under load."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.testing import Load
+
+HELLO = {"name": "hello", "port": 7000}
+TWINS = {"name": "twins", "port": "srv", "listen": 8080}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"nginx_lb_mode": "resolve"},
+            [
+                "nginx_lb_mode is 'resolve', which wants nginx 1.27.3 or newer, and this host has 1.22.1",
+                "set nginx_lb_mode",
+            ],
+        ),
+        (
+            {"nginx_lb_services": [HELLO, TWINS]},
+            [
+                "(port: srv) for twins, which wants nginx 1.27.3 or newer, and this host has 1.22.1",
+                "give the service one port",
+            ],
+        ),
+        (
+            {"nginx_lb_services": [HELLO, TWINS], "nginx_lb_mode": "variable"},
+            ["Nothing was changed", "nginx_lb_mode is 'variable'", "twins has 'srv'"],
+        ),
+        (
+            {"nginx_lb_tls_key_file": "/etc/hostname"},
+            ["Nothing was changed", "nginx_lb_tls_certificate_file and nginx_lb_tls_key_file go together"],
+        ),
+        (
+            {"nginx_lb_tls_certificate_file": "/etc/hostname", "nginx_lb_tls_key_file": "/no/such.key"},
+            ["Nothing was changed", "/etc/hostname is not a certificate in PEM form", "'/no/such.key' is not a file"],
+        ),
+        (
+            {"nginx_lb_services": [{**HELLO, "tls_certificate_file": "/etc/hostname"}]},
+            ["Nothing was changed", "one of them is not set in nginx_lb_services for hello"],
+        ),
+        ({"nginx_lb_services": [{**HELLO, "port": "http"}]}, ["Nothing was changed", "not a port", "'srv'"]),
+        ({"nginx_lb_services": [{**HELLO, "name": "my service"}]}, ["Nothing was changed", "my service"]),
+        ({"nginx_lb_telemetry_listen": "10.0.0.1"}, ["Nothing was changed", "one is '10.0.0.1'"]),
+        ({"nginx_lb_telemetry_listen": "80"}, ["Nothing was changed", "cannot be told apart"]),
+        ({"nginx_lb_telemetry_token": "secret"}, ["Nothing was changed", "nginx_lb_telemetry_token, of 6 characters"]),
+        ({"nginx_lb_keepalive": 0}, ["Nothing was changed", "nginx_lb_keepalive is 0"]),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_refused(lab, configure, variables, says):
+    what_runs = "sha256sum /etc/nginx/*; systemctl show --property MainPID,ExecReload nginx"
+    before = lab.exec("lb1", what_runs)
+    done = configure("--limit", "lb1", **variables)
+    assert not done.ok, done.output
+    output = " ".join(done.output.split())
+    for words in says:
+        assert words in output, output
+    assert not done.changed, done.changes
+    assert lab.exec("lb1", what_runs) == before
+    assert lab.http("lb1").status == 200
+
+
+def test_the_mode_is_changed_under_load(lab, configure):
+    """To variables and back, which takes the set of instances away and brings an empty one."""
+    with Load(f"http://{lab.address('lb2')}/", rate=50) as load:
+        for mode, line in (("variable", "set $upstream_name"), ("resolve", "zone hello 1m")):
+            done = configure("--limit", "lb2", nginx_lb_mode=mode, nginx_lb_services=[HELLO])
+            assert done.ok, done.output
+            assert line in lab.exec("lb2", "cat /etc/nginx/nginx.conf")
+            load.go_on(2)
+    assert not load.failures, load.failures[:3]
+    assert "server hello.service.consul:7000 resolve" in lab.exec("lb2", "cat /etc/nginx/nginx.conf")

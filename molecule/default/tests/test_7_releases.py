@@ -1,0 +1,251 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases, while users ask: good ones, broken ones, such as are killed half-way, back again, and hosts to be drained.
+
+It asks of a scenario's conftest.py `lab`, and `nobody_notices`: users who ask from the first line of a test until it is
+called, and then none of whom may have got anything but an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.testing import Lab, PlaybookRun
+
+SERVICES = [("lb1", "nginx"), ("app1", "consul"), ("app1", "docker"), ("app2", "consul")]
+DEPLOY, ROLLBACK = "playbooks/deploy.yml", "playbooks/rollback.yml"
+DRAIN, RETURN = "playbooks/drain_host.yml", "playbooks/return_host.yml"
+REPOSITORY = "registry.service.consul:5000/mydemo"
+FIRST, SECOND, SICK, DEAD = "1.0.0", "2.0.0", "3.0.0-sick", "3.0.0-dead"
+# What differs from the first version.
+DOCKERFILES = {
+    SECOND: 'LABEL version="2.0.0"',
+    SICK: 'CMD ["sh", "-c", "echo I never get well; exec sleep 600"]',
+    DEAD: 'CMD ["sh", "-c", "echo I end at once; exit 3"]',
+}
+FAST = {"mydemo_wait_seconds": 20}
+
+
+@pytest.fixture(scope="module")
+def versions(lab, tmp_path_factory) -> None:
+    """All versions are in the registry."""
+    for version, difference in DOCKERFILES.items():
+        source = tmp_path_factory.mktemp("source")
+        (source / "Dockerfile").write_text(f"FROM {REPOSITORY}:{FIRST}\n{difference}\n")
+        see_it_built(lab, source, mydemo_version=version)
+
+
+def see_it_built(lab: Lab, source: Path, **variables: object) -> None:
+    plain = {"mydemo_base_image": "", "mydemo_base_image_archive": "", "mydemo_build_ca_file": ""}
+    build = {"mydemo_source_dir": str(source), "mydemo_build_dir": f"/var/lib/mydemo/{source.name}"}
+    done = lab.playbook("playbooks/build.yml", **plain, **build, **variables)
+    assert done.ok, done.output
+
+
+@pytest.fixture
+def release(lab, versions) -> Callable[..., PlaybookRun]:
+    """Releases a version, which has to succeed."""
+
+    def release(version: str, *options: str, **variables: object) -> PlaybookRun:
+        done = lab.playbook(DEPLOY, *options, mydemo_version=version, **FAST, **variables)
+        assert done.ok, done.output
+        return done
+
+    return release
+
+
+@pytest.fixture
+def second(lab, release) -> None:
+    """The second version runs, and is noted, after the first."""
+    if noted(lab)[:2] != [SECOND, FIRST] or set(images(lab).values()) != {digest(lab, SECOND)}:
+        release(FIRST)
+        release(SECOND)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def back_to_the_first(lab) -> Iterator[None]:
+    """Afterwards, the site is as its inventory has it."""
+    yield
+    done = lab.playbook(DEPLOY)
+    assert done.ok, done.output
+
+
+def containers(lab: Lab) -> dict[str, tuple[str, ...]]:
+    """Of each host's container: its id, since when it runs, and its image."""
+    of = ["docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}} {{.Config.Image}}", "mydemo"]
+    return {host: tuple(lab.exec(host, of).split()) for host in lab.hosts("mydemo")}
+
+
+def images(lab: Lab) -> dict[str, str]:
+    return {host: image for host, (_id, _since, image) in containers(lab).items()}
+
+
+def digest(lab: Lab, version: str) -> str:
+    """What the registry's engine would pull under a version's name, by its digest."""
+    of = ["docker", "inspect", "--format", "{{index .RepoDigests 0}}", f"{REPOSITORY}:{version}"]
+    return lab.exec(lab.hosts("mydemo")[0], of)
+
+
+def see_that_all_run(lab: Lab, version: str) -> None:
+    assert images(lab) == dict.fromkeys(lab.hosts("mydemo"), digest(lab, version))
+
+
+def see_that_all_serve(lab: Lab) -> None:
+    """None is in maintenance, and every load balancer is told of all."""
+    checks = lab.consul("health/state/any")
+    assert [check for check in checks if "maintenance" in check["CheckID"]] == []
+    addresses = {lab.address(host) for host in lab.hosts("mydemo")}
+    for balancer in lab.hosts("nginx_lb"):
+        lab.wait_for(
+            lambda of=balancer: lab.dns("mydemo.service.consul", of) == addresses, 20, f"{balancer} is told of all"
+        )
+
+
+def noted(lab: Lab) -> list[str]:
+    """The versions that went through, the newest first."""
+    return [one["version"] for one in lab.consul("kv/releases/mydemo?raw")]
+
+
+def words(done: PlaybookRun) -> str:
+    """What a run said, without the folds that Ansible makes."""
+    return " ".join(done.output.split()).replace("''", "'")
+
+
+def test_a_release_goes_through(lab, release, nobody_notices):
+    release(FIRST)
+    done = release(SECOND)
+    nobody_notices("a release")
+    assert done.changed.keys() >= set(lab.hosts("mydemo"))
+    see_that_all_run(lab, SECOND)
+    see_that_all_serve(lab)
+    assert noted(lab)[:2] == [SECOND, FIRST]
+
+
+def test_the_same_version_again_changes_nothing(lab, second, release):
+    before = containers(lab)
+    done = release(SECOND)
+    assert not done.changed, done.changes
+    assert containers(lab) == before
+
+
+def test_check_mode_says_what_would_change(lab, second, release):
+    before, was_noted = containers(lab), noted(lab)
+    assert release(FIRST, "--check").changed.keys() == set(lab.hosts("mydemo"))
+    assert not release(SECOND, "--check").changed
+    assert (containers(lab), noted(lab)) == (before, was_noted)
+    see_that_all_serve(lab)
+
+
+@pytest.mark.parametrize(
+    ("version", "last_words"), [(SICK, "I never get well"), (DEAD, "I end at once")], ids=["sick", "dead"]
+)
+def test_a_broken_version_is_taken_back(lab, second, version, last_words, nobody_notices):
+    before, was_noted = containers(lab), noted(lab)
+    first, *others = lab.hosts("mydemo")
+    done = lab.playbook(DEPLOY, mydemo_version=version, **FAST)
+    nobody_notices(f"a broken release ({version})")
+    assert not done.ok
+    assert f"is not healthy with version {version}" in words(done), done.output
+    assert last_words in done.output and f"back at {before[first][2]}, and that is healthy" in words(done), done.output
+    see_that_all_run(lab, SECOND)
+    assert {host: containers(lab)[host] for host in others} == {host: before[host] for host in others}
+    assert noted(lab) == was_noted
+    see_that_all_serve(lab)
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        pytest.param("Wait until the servers know]", id="in maintenance"),
+        pytest.param("Run the container]", id="while its container is replaced"),
+        pytest.param("Wait until it answers]", id="replaced"),
+    ],
+)
+def test_a_killed_release_is_made_good_by_the_next(lab, release, until, nobody_notices):
+    target = FIRST if set(images(lab).values()) == {digest(lab, SECOND)} else SECOND
+    lab.interrupted_playbook(until, DEPLOY, mydemo_version=target, **FAST)
+    release(target)
+    nobody_notices(f"a release killed at {until[:-1]!r}, and run again")
+    see_that_all_run(lab, target)
+    see_that_all_serve(lab)
+
+
+def test_a_rollback_needs_no_name(lab, second, nobody_notices):
+    done = lab.playbook(ROLLBACK, **FAST)
+    nobody_notices("a rollback")
+    assert done.ok, done.output
+    assert f"mydemo is back at {FIRST}" in words(done) and "into the inventory" in words(done), done.output
+    see_that_all_run(lab, FIRST)
+    see_that_all_serve(lab)
+    assert SECOND not in noted(lab) and noted(lab)[0] == FIRST
+
+
+def test_a_killed_rollback_goes_on_to_the_same(lab, second):
+    lab.interrupted_playbook("Wait until it answers]", ROLLBACK, **FAST)
+    done = lab.playbook(ROLLBACK, **FAST)
+    assert done.ok, done.output
+    see_that_all_run(lab, FIRST)
+    see_that_all_serve(lab)
+
+
+def test_where_nothing_was_before_a_rollback_says_so(lab, release):
+    release(FIRST)
+    before = containers(lab)
+    only = [one for one in lab.consul("kv/releases/mydemo?raw") if one["version"] == FIRST]
+    lab.consul("kv/releases/mydemo", method="PUT", data=only)
+    done = lab.playbook(ROLLBACK, **FAST)
+    assert not done.ok and "has no release of mydemo before the one that runs" in words(done), done.output
+    assert containers(lab) == before
+
+
+def test_the_only_one_that_serves_is_not_replaced(lab, second):
+    first, *others = lab.hosts("mydemo")
+    before = containers(lab)[first]
+    for host in others:
+        lab.exec(host, "docker stop mydemo")
+    try:
+        done = lab.playbook(DEPLOY, "--limit", first, mydemo_version=FIRST, **FAST)
+        assert not done.ok and "is the only instance of mydemo that passes" in words(done), done.output
+        assert "mydemo_allow_outage=true" in words(done)
+        assert containers(lab)[first] == before
+    finally:
+        for host in others:
+            lab.exec(host, "docker start mydemo")
+    see_that_all_serve(lab)
+
+
+def test_a_host_is_drained_and_brought_back(lab, second, nobody_notices):
+    *others, last = lab.hosts("mydemo")
+    before = containers(lab)
+    limit = next(name for name in lab.inventory_names("mydemo") if name.partition(".")[0] == last)
+    done = lab.playbook(DRAIN, "--limit", limit)
+    assert done.ok and done.changed, done.output
+    for balancer in lab.hosts("nginx_lb"):
+        assert lab.dns("mydemo.service.consul", balancer) == {lab.address(host) for host in others}
+    assert containers(lab) == before
+    again = lab.playbook(DRAIN, "--limit", limit)
+    assert again.ok and not again.changed, again.output
+
+    stopped = lab.playbook(DEPLOY, mydemo_version=FIRST, **FAST)
+    assert not stopped.ok and not stopped.changed, stopped.output
+    assert f"{limit} is in maintenance" in words(stopped) and "return_host.yml" in words(stopped), stopped.output
+
+    back = lab.playbook(RETURN, "--limit", limit)
+    assert back.ok and back.changed, back.output
+    see_that_all_serve(lab)
+    assert containers(lab) == before
+    again = lab.playbook(RETURN, "--limit", limit)
+    assert again.ok and not again.changed, again.output
+    nobody_notices("a host drained and brought back")
+
+
+def test_not_all_hosts_are_drained(lab):
+    before = lab.consul("health/state/any")
+    done = lab.playbook(DRAIN)
+    assert not done.ok and "say which host is meant" in words(done), done.output
+    done = lab.playbook(DRAIN, "--limit", "mydemo")
+    assert not done.ok and "Of mydemo no other instance passes" in words(done), done.output
+    assert {check["CheckID"] for check in lab.consul("health/state/any")} == {check["CheckID"] for check in before}

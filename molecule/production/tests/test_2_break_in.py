@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who tries to get in is refused. Strangers with an agent of their own (gossip without the key, RPC without a certificate,
+auto_encrypt without a node's token) are the business of the scenario `locked`, which has the same defaults."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from lab.testing import RPC_OVER_TLS, ask
+
+NO_TOKEN = "00000000-0000-0000-0000-000000000001"
+KINDS = ["consul1", "redis1", "app1", "lb1", "lb2", "registry1"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something_to_read(lab):
+    lab.consul("kv/probe", method="PUT", data="for the operator's eyes only")
+    yield
+    lab.consul("kv/probe", method="DELETE")
+
+
+# Without a token, or with a wrong one
+
+
+@pytest.mark.parametrize("host", KINDS)
+def test_who_has_no_token_reads_and_changes_nothing(lab, host):
+    for path in ("kv/probe", "kv/?recurse", "acl/tokens", "agent/self", "agent/metrics", "operator/raft/configuration"):
+        reply = lab.api(host, path)
+        assert reply.status in (403, 404) or reply.text in ("[]", "null"), (path, reply)
+    for path, data in (
+        ("kv/probe", "mine"),
+        ("agent/service/register", {"Name": "probe"}),
+        ("catalog/register", {"Node": "probe", "Address": "192.0.2.1"}),
+        ("agent/maintenance?enable=true", None),
+        ("agent/reload", None),
+        ("agent/leave", None),
+        ("agent/force-leave/app1", None),
+        ("acl/token", {"Description": "mine"}),
+        ("acl/bootstrap", None),
+    ):
+        assert lab.api(host, path, method="PUT", data=data).status == 403, path
+
+
+@pytest.mark.parametrize("host", KINDS)
+def test_a_wrong_token_is_refused(lab, host):
+    for path in ("catalog/nodes", "kv/probe", "agent/self"):
+        assert lab.api(host, path, token=NO_TOKEN).status == 403, path
+
+
+# From another host
+
+
+@pytest.mark.parametrize("host", KINDS)
+def test_the_plain_api_is_reached_from_the_host_itself_only(lab, host):
+    with pytest.raises(OSError):
+        ask(f"http://{lab.address(host)}:8500/v1/status/leader", timeout=3)
+
+
+def test_the_servers_api_wants_a_certificate_of_the_sites_ca_and_a_token(lab, tmp_path):
+    token = lab.secret("management.token")
+    for server in lab.hosts("consul_server"):
+        assert lab.https(server, "kv/probe?raw", token).text == json.dumps("for the operator's eyes only")
+        assert lab.https(server, "kv/probe").status == 403
+        assert lab.https(server, "kv/probe", NO_TOKEN).status == 403
+        with pytest.raises(OSError):  # TLS 1.3 tells the client with the first answer only
+            lab.https(server, "kv/probe", token, tls=lab.as_operator(certificate=None))
+
+    lab.run(
+        *["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"],
+        *["-subj", "/CN=server.dc1.consul", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+    )
+    from_another_ca = lab.as_operator(certificate=None)
+    from_another_ca.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with pytest.raises(OSError):
+        lab.https("consul1", "kv/probe", token, tls=from_another_ca)
+
+
+def test_rpc_wants_a_certificate(lab):
+    """The same server shows itself to who has one: lab.served_certificate()."""
+    assert lab.served_certificate("consul2")["subjectAltName"]
+    tls = lab.as_operator(certificate=None)
+    with socket.create_connection((lab.address("consul2"), 8300), timeout=10) as connection:
+        connection.sendall(RPC_OVER_TLS)
+        with pytest.raises(OSError), tls.wrap_socket(connection, server_hostname="server.dc1.consul") as rpc:
+            rpc.sendall(b"\x01")
+            assert rpc.recv(1) == b"", "the server goes on without a certificate"
+            raise ConnectionResetError
+
+
+# With a token that is for something else
+
+
+def registers(name: str):
+    return ("PUT", "agent/service/register", {"Name": name, "ID": f"probe-{name}", "Port": 1})
+
+
+READS_ALL_NODES = ("GET", "catalog/node/consul1", None)
+MAY_AND_MAY_NOT = [
+    # token, on which host, what it is for, what it is not for
+    (
+        "mydemo-app1",
+        "app1",
+        [("GET", "kv/redis", None), registers("mydemo")],
+        [registers("redis"), ("PUT", "kv/redis", 1)],
+    ),
+    ("mydemo-app1", "app1", [], [("GET", "kv/probe", None), ("GET", "acl/tokens", None), ("GET", "agent/self", None)]),
+    ("service-redis", "redis1", [registers("redis")], [registers("mydemo"), ("GET", "kv/redis", None)]),
+    ("service-registry", "registry1", [registers("registry")], [registers("redis"), ("GET", "kv/redis", None)]),
+    ("app2", "app2", [("GET", "agent/services", None)], [registers("mydemo"), ("GET", "kv/redis", None)]),
+    ("dns", "lb1", [READS_ALL_NODES], [("GET", "kv/redis", None), registers("mydemo"), ("GET", "agent/self", None)]),
+    ("monitoring", "app1", [("GET", "agent/metrics", None)], [("GET", "kv/redis", None), registers("mydemo")]),
+    ("monitoring", "consul1", [("GET", "operator/raft/configuration", None)], [("PUT", "agent/leave", None)]),
+    (
+        "deployer",
+        "app1",
+        [("GET", "kv/redis", None)],
+        [("PUT", "kv/probe", 1), ("GET", "acl/tokens", None), registers("redis")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("token", "host", "may", "may_not"), MAY_AND_MAY_NOT)
+def test_a_token_is_good_for_its_purpose_and_for_nothing_else(lab, token, host, may, may_not):
+    secret = lab.secret(f"tokens/{token}")
+    for method, path, data in may_not:
+        assert lab.api(host, path, secret, method, data).status == 403, (method, path)
+    for method, path, data in may:
+        assert lab.api(host, path, secret, method, data).status == 200, (method, path)
+        if data and path == "agent/service/register":
+            assert lab.api(host, f"agent/service/deregister/{data['ID']}", secret, "PUT").status == 200
+
+
+def test_the_apps_token_knows_its_own_node_only(lab):
+    nodes = lab.api("app1", "catalog/nodes", lab.secret("tokens/mydemo-app1")).json()
+    assert [node["Node"] for node in nodes] == ["app1"]
+
+
+def test_a_nodes_token_writes_no_other_node(lab):
+    foreign = {"Node": "app2", "Address": "192.0.2.1", "SkipNodeUpdate": True, "Check": {"Name": "probe"}}
+    assert lab.api("app1", "catalog/register", lab.secret("tokens/app1"), "PUT", foreign).status == 403
+
+
+# As an ordinary user, on the host
+
+
+def test_secrets_are_not_where_an_ordinary_user_looks(lab):
+    secrets = lab.secret_values()
+    assert {"gossip.key", "management.token", "redis.password", "tokens/mydemo-app1", "ca.key"} <= secrets.keys()
+    values = "\n".join(secrets.values())
+    for host in lab.hosts():
+        assert lab.secrets_in(lab.exec(host, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")) == [], host
+        assert lab.secrets_in(lab.exec(host, "journalctl --no-pager --output cat")) == [], host
+        # By his own eyes, and all that there is; what he looks for lies where he does not look.
+        found = lab.exec(
+            host,
+            "cat >/dev/shm/values && chmod 644 /dev/shm/values && setpriv --reuid 65534 --regid 65534 --clear-groups"
+            " grep --recursive --no-messages --devices=skip --files-with-matches -F -f /dev/shm/values"
+            " /etc /home /root /tmp /var /run /usr/local; rm /dev/shm/values",
+            values,
+        )
+        assert found == "", host
+
+
+def test_the_engine_shows_no_secret(lab):
+    for host in lab.hosts("mydemo"):
+        shown = lab.exec(
+            host, "docker inspect mydemo; docker history --no-trunc $(docker inspect -f '{{.Image}}' mydemo)"
+        )
+        assert lab.secrets_in(shown) == [], host
+        # What runs in the container has its token from a file that only it reads.
+        assert lab.exec(host, "docker exec mydemo sh -c 'cat $CONSUL_HTTP_TOKEN_FILE'") == lab.secret(
+            f"tokens/mydemo-{host}"
+        )
+    layers = lab.exec(
+        "app1", "docker save $(docker inspect -f '{{.Image}}' mydemo) | tar -xO 2>/dev/null | tr -d '\\0'", timeout=120
+    )
+    assert lab.secrets_in(layers) == []

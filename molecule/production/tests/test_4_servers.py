@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The servers: one is lost, all are restarted, the management token is gone. No user notices, no write is lost."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from lab.testing import seconds_until
+
+SERVICES = [("consul1", "consul"), ("consul2", "consul"), ("consul3", "consul")]
+
+
+def leader(lab, of: list[str] | None = None) -> str:
+    """The server that leads, as the servers that are asked agree; LookupError while they do not."""
+    known = {lab.https(server, "status/leader", timeout=1).json() for server in of or lab.hosts("consul_server")}
+    (address,) = known if len(known) == 1 else [""]
+    return {f"{lab.address(server)}:8300": server for server in lab.hosts("consul_server")}[address]
+
+
+def all_are_back(lab) -> bool:
+    state = lab.consul("operator/autopilot/health", host=leader(lab))
+    return state["Healthy"] and state["FailureTolerance"] == 1
+
+
+def test_the_leader_is_lost(lab, users, writer, nobody_notices):
+    lost = leader(lab)
+    others = [server for server in lab.hosts("consul_server") if server != lost]
+    lab.wait_for(lambda: len(writer.acknowledged) > 20, 30, "writes go on")
+    lab.run("docker", "kill", lab.container(lost))
+    try:
+        took = seconds_until(lambda: leader(lab, others) != lost, 10, "there is a new leader")
+        acknowledged = len(writer.acknowledged)
+        lab.wait_for(lambda: len(writer.acknowledged) > acknowledged + 50, 60, "writes go on, by the two that are left")
+    finally:
+        lab.run("docker", "start", lab.container(lost))
+    back = seconds_until(lambda: all_are_back(lab), 90, "the lost server is one of three again")
+    nobody_notices("leader server killed", f"a new leader after {took:.1f} s, three again {back:.0f} s after its start")
+
+
+@pytest.fixture
+def quorum(lab):
+    """Which servers knew a leader, asked over and over during a test."""
+    seen, stop = [], threading.Event()
+
+    def knows(server: str) -> bool:
+        try:
+            return bool(lab.https(server, "status/leader", timeout=1).json())
+        except (OSError, ValueError):
+            return False
+
+    def watch() -> None:
+        while not stop.wait(0.2):
+            seen.append({server for server in lab.hosts("consul_server") if knows(server)})
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield seen
+    stop.set()
+    watcher.join()
+
+
+def started(lab, server: str) -> float:
+    """When its agent was started, in seconds of this machine's clock, which all the lab's hosts share."""
+    return int(lab.exec(server, "systemctl show --property ExecMainStartTimestampMonotonic --value consul")) / 1e6
+
+
+def test_a_lost_management_token_is_replaced_by_servers_restarted_in_turn(lab, users, writer, quorum, nobody_notices):
+    """It is a setting of the servers as well, so this is also the change that restarts them all."""
+    servers = lab.hosts("consul_server")
+    old, led = lab.secret("management.token"), leader(lab)
+    before = {server: started(lab, server) for server in servers}
+    (lab.secrets / "management.token").unlink()
+
+    run = lab.playbook("playbooks/consul_server.yml", "-vvv", "--diff")
+    assert run.ok, run.output
+    assert lab.secrets_in(run.output) == [] and old not in run.output
+
+    after = {server: started(lab, server) for server in servers}
+    assert all(after[server] > before[server] for server in servers), "each was restarted"
+    assert max(after, key=after.__getitem__) == led, "the leader was the last"
+    new = lab.secret("management.token")
+    assert new != old
+    assert lab.api("consul1", "acl/tokens", new).status == 200
+    # As docs/troubleshooting.md has it: who found the old one can do nothing with it.
+    lost = lab.api("consul1", "acl/token/self", old).json()["AccessorID"]
+    lab.consul(f"acl/token/{lost}", method="DELETE")
+    assert lab.api("consul1", "acl/tokens", old).status == 403
+
+    lab.wait_for(lambda: all_are_back(lab), 60, "three servers are well")
+    assert all(len(up) >= 2 for up in quorum), "there was no quorum, once"
+    nobody_notices("servers restarted, one after the other")
+
+
+def test_a_server_is_not_restarted_at_the_cost_of_the_quorum(lab):
+    led = leader(lab)
+    victim, due = [server for server in lab.hosts("consul_server") if server != led]
+    lab.exec(victim, "systemctl stop consul")
+    try:
+        pid = lab.pid(due)
+        run = lab.playbook(
+            *["playbooks/consul_server.yml", "--limit", f"{due}.example.com"], consul_agent_metrics_retention="90s"
+        )
+        assert not run.ok
+        assert f"Consul on {due}" in " ".join(run.output.split()), run.output
+        assert "are needed for the cluster to go on without this one" in " ".join(run.output.split()), run.output
+        assert lab.pid(due) == pid
+        assert leader(lab, [led, due]) == led
+    finally:
+        lab.exec(victim, "systemctl start consul")
+    lab.wait_for(lambda: all_are_back(lab), 60, "three servers are well")
+    put_back = lab.playbook("playbooks/consul_server.yml")
+    assert put_back.ok, put_back.output
+    assert lab.pid(due) != pid, "what was placed before is taken up"
