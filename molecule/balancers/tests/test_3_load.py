@@ -81,7 +81,7 @@ def test_a_hosts_network_cut(lab, loads, figures, cable):
     report(figures, f"network of a host cut (out of DNS after {left:.1f} s)", loads)
     nothing_failed(loads)
     # The connect time-out, or over a connection that stood open nginx_lb_read_timeout, and what a busy machine adds.
-    assert loads["lb1"].slowest < 1.5 and loads["lb2"].slowest < 2.5
+    assert loads["lb1"].slowest < 1.5 and loads["lb2"].slowest < 5.5
     slow = {host: sum(request.seconds > 0.9 for request in load.requests) for host, load in loads.items()}
     assert slow["lb2"] < slow["lb1"], f"what has failed once is passed over, in resolve mode: {slow}"
 
