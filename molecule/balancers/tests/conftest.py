@@ -67,7 +67,7 @@ def figures(pytestconfig) -> list[tuple[str, str]]:
 def loads(lab) -> Iterator[dict[str, Load]]:
     """Requests through each load balancer, while the test runs; both instances serve at its start."""
     with ExitStack() as stack:
-        loads = {host: stack.enter_context(Load(f"http://{lab.address(host)}/", rate=100)) for host in lab.balancers}
+        loads = {host: stack.enter_context(Load(f"http://{lab.address(host)}/", rate=50)) for host in lab.balancers}
         for load in loads.values():
             lab.wait_for(lambda load=load: served(load.go_on(1)) == lab.hello, 30, "both instances serve")
         yield loads

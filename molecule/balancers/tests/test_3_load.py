@@ -80,9 +80,8 @@ def test_a_hosts_network_cut(lab, loads, figures, cable):
     both_serve_again(lab, loads)
     report(figures, f"network of a host cut (out of DNS after {left:.1f} s)", loads)
     nothing_failed(loads)
-    for load in loads.values():
-        # The connect time-out, and what a machine with much to do adds.
-        assert load.slowest < 1.5
+    # The connect time-out, or over a connection that stood open nginx_lb_read_timeout, and what a busy machine adds.
+    assert loads["lb1"].slowest < 1.5 and loads["lb2"].slowest < 5.5
     slow = {host: sum(request.seconds > 0.9 for request in load.requests) for host, load in loads.items()}
     assert slow["lb2"] < slow["lb1"], f"what has failed once is passed over, in resolve mode: {slow}"
 

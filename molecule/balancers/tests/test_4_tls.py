@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -155,7 +156,9 @@ def test_a_new_certificate_under_load(lab, configure, make, first, switched, tmp
     second = make("second")
     trust = tmp_path / "trust.pem"
     trust.write_text(first.certificate.read_text() + second.certificate.read_text())
-    monkeypatch.setenv("SSL_CERT_FILE", str(trust))
+    https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=trust))
+    no_proxy = urllib.request.ProxyHandler({})
+    monkeypatch.setattr("lab.testing._opener", urllib.request.build_opener(no_proxy, https))
 
     with ExitStack() as stack:
         loads = [stack.enter_context(Load(f"https://{lab.address(host)}/", rate=20)) for host in lab.balancers]
