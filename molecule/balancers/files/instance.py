@@ -15,6 +15,8 @@ class Instance(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Idle connections stay open for longer than nginx keeps them.
     timeout = 30
+    # Head and body in one packet: an answer of which a part has come cannot be asked for elsewhere.
+    wbufsize = 65536
     dropped = 0
 
     def do_GET(self):
