@@ -51,11 +51,12 @@ def listening(lab, host: str) -> set[tuple[str, str, str]]:
     kinds = {"127.0.0.1": "loopback", lab.address(host): "LAN", "0.0.0.0": "all", "[::]": "all", "*": "all"}
     found = set()
     for line in lab.exec(host, "ss --listening --numeric --no-header --tcp --udp --processes").splitlines():
-        protocol, _state, _received, _sent, local, _peer, process = line.split()[:7]
+        # The process is missing of a socket that systemd holds.
+        protocol, _state, _received, _sent, local, _peer, *process = line.split()
         address, _colon, port = local.rpartition(":")
         # The resolver that Docker puts into a lab's host; a real host has none.
         if address.partition("%")[0] != "127.0.0.11":
-            found.add((protocol, kinds.get(address, address), "any" if '"containerd"' in process else port))
+            found.add((protocol, kinds.get(address, address), "any" if '"containerd"' in "".join(process) else port))
     return found
 
 
