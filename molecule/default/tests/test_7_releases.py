@@ -173,6 +173,16 @@ def test_a_killed_release_is_made_good_by_the_next(lab, release, until, nobody_n
     see_that_all_serve(lab)
 
 
+def test_maintenance_that_a_killed_release_left_is_ended_by_the_same_version(lab, second, release):
+    first, before = lab.hosts("mydemo")[0], containers(lab)
+    service = f"mydemo-{lab.address(first)}-5000"
+    lab.consul(f"agent/service/maintenance/{service}?enable=true&reason=left", first, "PUT")
+    lab.wait_for(lambda: lab.address(first) not in lab.dns("mydemo.service.consul"), 10, "it is out of DNS")
+    release(SECOND)
+    see_that_all_serve(lab)
+    assert containers(lab) == before
+
+
 def test_a_rollback_needs_no_name(lab, second, nobody_notices):
     done = lab.playbook(ROLLBACK, **FAST)
     nobody_notices("a rollback")

@@ -335,9 +335,11 @@ class Registration(ConsulLoop):
 
     def _register(self, client: consul.Consul) -> None:
         url = f"http://{self.instance.address}:{self.instance.port}/health"
-        # No initial status: critical until the first check has passed, so no request comes too early. 1m is the
-        # least that Consul takes for `deregister`.
-        check = consul.Check.http(url, interval="2s", timeout="1s", deregister="1m")
+        # No initial status: critical until the first check has passed, so no request comes too early. Who is gone
+        # refuses at once; a host with much to do is slow, and taking it out would leave its work to the others (seen: a
+        # time-out of 1 s took the only other one out during a release). 1m is the least that Consul takes for
+        # `deregister`.
+        check = consul.Check.http(url, interval="2s", timeout="3s", deregister="1m")
         client.agent.service.register(
             SERVICE, service_id=self.instance.id, address=self.instance.address, port=self.instance.port, check=check
         )
