@@ -24,11 +24,15 @@ FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
 class ProductionLab(LockedLab):
-    def site(self, host: str, path: str = "/", **options: Any) -> Answer:
-        """Ask a load balancer, as a user who has the address of that one."""
+    def trusting_the_site(self) -> ssl.SSLContext:
         trust = ssl.create_default_context(cafile=self.secrets.parent / "demo.pem")
         trust.check_hostname = False  # asked by its address; the test of TLS looks at the name
-        return ask(f"https://{self.address(host)}{path}", headers={"Host": "demo.example.com"}, tls=trust, **options)
+        return trust
+
+    def site(self, host: str, path: str = "/", **options: Any) -> Answer:
+        """Ask a load balancer, as a user who has the address of that one."""
+        headers = {"Host": "demo.example.com"}
+        return ask(f"https://{self.address(host)}{path}", headers=headers, tls=self.trusting_the_site(), **options)
 
     def as_operator(self, certificate: str | None = "consul1") -> ssl.SSLContext:
         """Trusts the site's CA, and shows a certificate of it."""

@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from lab.testing import Lab, seconds_until
 
+pytestmark = pytest.mark.chaos
 SERVICES = [("lb1", "nginx"), ("lb2", "nginx"), ("lb1", "consul"), ("consul1", "consul"), ("app1", "consul")]
 VICTIM = "app1"
 MYDEMO = "mydemo.service.consul"

@@ -68,3 +68,13 @@ def test_both_load_balancers_answer_from_every_instance(lab):
             20,
             f"{host} asks every instance",
         )
+
+
+def test_a_user_is_sent_on_to_https_by_the_name(lab):
+    certificate = lab.secrets.parent / "demo.pem"
+    for host in lab.hosts("nginx_lb"):
+        answer = lab.http(host, headers={"Host": "demo.example.com"})
+        assert (answer.status, answer.headers["Location"]) == (308, "https://demo.example.com/")
+        curl = ["curl", "--silent", "--fail", "--cacert", certificate, "--noproxy", "*"]
+        by_name = ["--resolve", f"demo.example.com:443:{lab.address(host)}", "https://demo.example.com/"]
+        assert "I have been seen" in lab.run(*curl, *by_name).stdout
