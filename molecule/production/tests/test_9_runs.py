@@ -9,6 +9,6 @@ from __future__ import annotations
 def test_a_run_changes_nothing_and_shows_no_secret(lab):
     run = lab.playbook("site.yml", "-vvv", "--diff")
     assert run.ok, run.output
-    assert {host.partition(".")[0] for host in run.recap} >= set(lab.hosts())
+    assert run.recap.keys() >= set(lab.hosts())
     assert not run.changed, run.changes
     assert lab.secrets_in(run.output) == []
