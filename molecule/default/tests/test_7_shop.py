@@ -14,6 +14,7 @@ import pytest
 
 from lab.testing import Lab, Load, PlaybookRun
 
+pytestmark = pytest.mark.chaos
 SERVICES = [("lb1", "nginx"), ("app1", "consul"), ("app1", "docker")]
 REPOSITORY = "registry.service.consul:5000/shop"
 # One on each host: nginx that knows a service by one port would go on asking a host for the one that is replaced.

@@ -131,6 +131,7 @@ def test_the_same_version_again_changes_nothing(lab, second, release):
     assert containers(lab) == before
 
 
+@pytest.mark.chaos
 def test_check_mode_says_what_would_change(lab, second, release):
     before, was_noted = containers(lab), noted(lab)
     assert release(FIRST, "--check").changed.keys() == set(lab.hosts("mydemo"))
@@ -140,7 +141,11 @@ def test_check_mode_says_what_would_change(lab, second, release):
 
 
 @pytest.mark.parametrize(
-    ("version", "last_words"), [(SICK, "I never get well"), (DEAD, "I end at once")], ids=["sick", "dead"]
+    ("version", "last_words"),
+    [
+        pytest.param(SICK, "I never get well", id="sick"),
+        pytest.param(DEAD, "I end at once", id="dead", marks=pytest.mark.chaos),
+    ],
 )
 def test_a_broken_version_is_taken_back(lab, second, version, last_words, nobody_notices):
     before, was_noted = containers(lab), noted(lab)
@@ -159,9 +164,9 @@ def test_a_broken_version_is_taken_back(lab, second, version, last_words, nobody
 @pytest.mark.parametrize(
     "until",
     [
-        pytest.param("Wait until the servers know]", id="in maintenance"),
+        pytest.param("Wait until the servers know]", id="in maintenance", marks=pytest.mark.chaos),
         pytest.param("Run the container]", id="while its container is replaced"),
-        pytest.param("Wait until it answers]", id="replaced"),
+        pytest.param("Wait until it answers]", id="replaced", marks=pytest.mark.chaos),
     ],
 )
 def test_a_killed_release_is_made_good_by_the_next(lab, release, until, nobody_notices):
@@ -173,6 +178,7 @@ def test_a_killed_release_is_made_good_by_the_next(lab, release, until, nobody_n
     see_that_all_serve(lab)
 
 
+@pytest.mark.chaos
 def test_maintenance_that_a_killed_release_left_is_ended_by_the_same_version(lab, second, release):
     first, before = lab.hosts("mydemo")[0], containers(lab)
     service = f"mydemo-{lab.address(first)}-5000"
@@ -193,6 +199,7 @@ def test_a_rollback_needs_no_name(lab, second, nobody_notices):
     assert SECOND not in noted(lab) and noted(lab)[0] == FIRST
 
 
+@pytest.mark.chaos
 def test_a_killed_rollback_goes_on_to_the_same(lab, second):
     lab.interrupted_playbook("Wait until it answers]", ROLLBACK, **FAST)
     done = lab.playbook(ROLLBACK, **FAST)
@@ -201,6 +208,7 @@ def test_a_killed_rollback_goes_on_to_the_same(lab, second):
     see_that_all_serve(lab)
 
 
+@pytest.mark.chaos
 def test_where_nothing_was_before_a_rollback_says_so(lab, release):
     release(FIRST)
     before = containers(lab)
@@ -211,6 +219,7 @@ def test_where_nothing_was_before_a_rollback_says_so(lab, release):
     assert containers(lab) == before
 
 
+@pytest.mark.chaos
 def test_the_only_one_that_serves_is_not_replaced(lab, second):
     first, *others = lab.hosts("mydemo")
     before = containers(lab)[first]
@@ -252,6 +261,7 @@ def test_a_host_is_drained_and_brought_back(lab, second, nobody_notices):
     nobody_notices("a host drained and brought back")
 
 
+@pytest.mark.chaos
 def test_not_all_hosts_are_drained(lab):
     before = lab.consul("health/state/any")
     done = lab.playbook(DRAIN)
