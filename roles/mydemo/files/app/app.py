@@ -294,7 +294,8 @@ class Watch(ConsulLoop):
         try:
             settings = Settings.parse(value)
         except Unusable as error:
-            if self.shared.lead():
+            # Whoever comes to lead as another ends for this has nothing to add.
+            if self.shared.lead() and not self.shared.leaving:
                 self._refuse(f"Consul key {KEY!r} cannot be used: {error}")
             return
         if settings != self.settings and self.shared.lead():
@@ -307,6 +308,7 @@ class Watch(ConsulLoop):
             log.error("%s; keeping the last good settings", problem)
         else:
             log.critical(problem)
+            self.shared.leave()
             # Ends this process from any thread; gunicorn takes it as a worker that cannot boot, and ends with it.
             os._exit(Arbiter.WORKER_BOOT_ERROR)
 
