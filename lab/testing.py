@@ -123,7 +123,9 @@ class PlaybookRun(NamedTuple):
     def recap(self) -> dict[str, dict[str, int]]:
         """{host: {"ok": 12, "changed": 0, ...}}"""
         lines = re.findall(r"^(\S+) +: (ok=.*)$", self.output.rpartition("PLAY RECAP")[2], re.MULTILINE)
-        return {_short(host): {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
+        return {
+            _short(host): {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines
+        }
 
     @property
     def changed(self) -> dict[str, int]:
