@@ -161,12 +161,13 @@ def test_a_broken_version_is_taken_back(lab, second, version, last_words, nobody
     see_that_all_serve(lab)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     "until",
     [
-        pytest.param("Wait until the servers know]", id="in maintenance", marks=pytest.mark.chaos),
+        pytest.param("Wait until the servers know]", id="in maintenance"),
         pytest.param("Run the container]", id="while its container is replaced"),
-        pytest.param("Wait until it answers]", id="replaced", marks=pytest.mark.chaos),
+        pytest.param("Wait until it answers]", id="replaced"),
     ],
 )
 def test_a_killed_release_is_made_good_by_the_next(lab, release, until, nobody_notices):
@@ -189,6 +190,7 @@ def test_maintenance_that_a_killed_release_left_is_ended_by_the_same_version(lab
     assert containers(lab) == before
 
 
+@pytest.mark.chaos
 def test_a_rollback_needs_no_name(lab, second, nobody_notices):
     done = lab.playbook(ROLLBACK, **FAST)
     nobody_notices("a rollback")
@@ -236,6 +238,7 @@ def test_the_only_one_that_serves_is_not_replaced(lab, second):
     see_that_all_serve(lab)
 
 
+@pytest.mark.chaos
 def test_a_host_is_drained_and_brought_back(lab, second, nobody_notices):
     *others, last = lab.hosts("mydemo")
     before = containers(lab)

@@ -95,6 +95,7 @@ def test_a_lost_management_token_is_replaced_by_servers_restarted_in_turn(lab, u
     nobody_notices("servers restarted, one after the other")
 
 
+@pytest.mark.chaos
 def test_a_server_is_not_restarted_at_the_cost_of_the_quorum(lab):
     led = leader(lab)
     victim, due = [server for server in lab.hosts("consul_server") if server != led]
