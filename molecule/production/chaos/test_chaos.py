@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make test` has no time for. Under load, as all of it; the table at the end is what the README quotes."""
+"""What `make test` has no time for. Under load, as all of it; the table at the end is that of docs/production.md."""
 
 from __future__ import annotations
 
