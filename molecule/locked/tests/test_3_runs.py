@@ -139,6 +139,7 @@ def given(lab, tmp_path) -> dict:
         "consul_agent_gossip_key": lab.secret("gossip.key"),
         "consul_agent_acl_management_token": lab.secret("management.token"),
         "consul_agent_acl_dns_token": lab.secret("tokens/dns"),
+        "consul_server_monitoring_token": lab.secret("tokens/monitoring"),
         # Each host's own.
         "__tokens": {host: lab.secret(f"tokens/{host}") for host in lab.hosts()},
         "consul_agent_acl_agent_token": "{{ __tokens[inventory_hostname] }}",
