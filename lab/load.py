@@ -48,10 +48,13 @@ class Users:
     def stop(self) -> Self:
         """Ask no more. What was counted is known from then on."""
         if not self.said:
+            asked_to_the_end = all(program.poll() is None for program in self._programs)
             for program in self._programs:
                 program.send_signal(signal.SIGINT)
             self.said = [program.communicate(timeout=30)[0] for program in self._programs]
             self.seconds = time.monotonic() - self._since
+            # What one counted that ended by itself would say nothing.
+            assert asked_to_the_end, "hey ended before it was told to"
         return self
 
     def _count(self, pattern: str) -> list[tuple[str, int]]:
