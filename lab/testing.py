@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the scenarios' tests look at a lab with: from outside, by the means that anybody has.
 
-A scenario's conftest.py puts the clone on sys.path and makes its Lab:
+molecule/conftest.py puts the clone on sys.path; a scenario's own makes its Lab:
 
     lab = Lab(Path(__file__).parents[1])
     lab.exec("app1", "cat /etc/resolv.conf")
@@ -355,8 +355,8 @@ class Load:
     assert not load.failures
     """
 
-    def __init__(self, url: str, rate: int = 50, at_once: int = 100) -> None:
-        self.url, self.rate, self.at_once = url, rate, at_once
+    def __init__(self, url: str, rate: int = 50, at_once: int = 100, tls: ssl.SSLContext | None = None) -> None:
+        self.url, self.rate, self.at_once, self.tls = url, rate, at_once, tls
         self.requests: list[Request] = []
         self._stop = threading.Event()
         self._pacer = threading.Thread(target=self._pace, daemon=True)
@@ -380,9 +380,9 @@ class Load:
     def _request(self, number: int) -> None:
         start = time.monotonic()
         try:
-            answer = ask(f"{self.url}?request={number}")
+            answer = ask(f"{self.url}?request={number}", tls=self.tls)
             status, text, served_by = answer.status, answer.text, answer.headers.get("X-Served-By", "")
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is no answer
             status, text, served_by = 0, repr(error), ""
         self.requests.append(Request(number, status, text, time.monotonic() - start, served_by))
 

@@ -7,7 +7,6 @@ only look and try to get in, then releases, last those that break and rebuild.""
 from __future__ import annotations
 
 import ssl
-import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +14,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from lab.load import Users, Writer
 from lab.testing import ROOT, Answer, LockedLab, ask
-
-FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
 class ProductionLab(LockedLab):
@@ -94,29 +89,3 @@ def nobody_notices(lab, users, writer, figures) -> Callable[..., None]:
         assert writer.lost(values) == set()
 
     return see
-
-
-@pytest.fixture(scope="session")
-def figures(pytestconfig) -> list[tuple[str, str]]:
-    """What is measured on the way: (what, figure) for the table at the end."""
-    return pytestconfig.stash.setdefault(FIGURES, [])
-
-
-def pytest_terminal_summary(terminalreporter, config) -> None:
-    measured = config.stash.get(FIGURES, [])
-    if measured:
-        width = max(len(what) for what, _figure in measured)
-        terminalreporter.section("figures")
-        for what, figure in measured:
-            terminalreporter.write_line(f"{what:<{width}}  {figure}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failed test shows the journal of the services that its file names in SERVICES."""
-    report = yield
-    if report.failed and "lab" in getattr(item, "funcargs", {}):
-        lab = item.funcargs["lab"]
-        for host, unit in getattr(item.module, "SERVICES", []):
-            report.sections.append((f"journal of {unit} on {host}", lab.journal(host, unit)))
-    return report

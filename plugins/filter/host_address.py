@@ -13,6 +13,7 @@ description:
   - Takes the variables of a host, as in C(hostvars), and returns its address on the LAN.
   - It is what P(dockyard.consul.lan_address#filter) finds in the host's facts, narrowed by the variables that the user
     set for that host, V(<option>_addr), V(<option>_interface) or V(<option>_cidr).
+  - Of a host without facts, such as one that is down, V(<option>_addr) is taken at its word.
 options:
   _input:
     description: The variables of one host, its network facts among them.
@@ -41,14 +42,23 @@ _value:
   type: str
 """
 
+from ipaddress import IPv4Address
+
+from ansible.errors import AnsibleFilterError
 from ansible_collections.dockyard.consul.plugins.filter.lan_address import lan_address
 
 
 def host_address(host, option):
     """Return the LAN address of a host, given its variables."""
+    facts, address = host.get("ansible_facts"), host.get(f"{option}_addr")
+    if address and "interfaces" not in (facts or {}):
+        try:
+            return str(IPv4Address(address))
+        except ValueError as error:
+            raise AnsibleFilterError(f"host_address: {option}_addr is no IPv4 address: {error}") from error
     return lan_address(
-        host.get("ansible_facts"),
-        address=host.get(f"{option}_addr"),
+        facts,
+        address=address,
         interface=host.get(f"{option}_interface"),
         cidr=host.get(f"{option}_cidr"),
         option=option,

@@ -6,7 +6,6 @@ those that break something under load, last those that run playbooks."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,12 +13,9 @@ from typing import Any
 
 import pytest
 
-SCENARIO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(SCENARIO.parents[1]))
-
 from lab.testing import ROOT, Answer, Lab, Load, PlaybookRun, served
 
-FIGURES = pytest.StashKey[list[tuple[str, str]]]()
+SCENARIO = Path(__file__).resolve().parents[1]
 
 
 class BalancersLab(Lab):
@@ -47,6 +43,12 @@ class BalancersLab(Lab):
     def deregister(self, host: str, name: str, port: int) -> None:
         self.consul(f"agent/service/deregister/{name}-{port}", host, "PUT")
 
+    def journal(self, host: str, unit: str, lines: int = 25) -> str:
+        """nginx keeps its own."""
+        if unit == "nginx":
+            return self.exec(host, f"tail -n {lines} /var/log/nginx/error.log")
+        return super().journal(host, unit, lines)
+
     def pid(self, host: str) -> str:
         """nginx's master process: the same one after a reload."""
         return self.exec(host, "systemctl show --property MainPID --value nginx")
@@ -55,12 +57,6 @@ class BalancersLab(Lab):
 @pytest.fixture(scope="session")
 def lab() -> BalancersLab:
     return BalancersLab()
-
-
-@pytest.fixture(scope="session")
-def figures(pytestconfig) -> list[tuple[str, str]]:
-    """What is measured on the way: (what, figure) for the table at the end."""
-    return pytestconfig.stash.setdefault(FIGURES, [])
 
 
 @pytest.fixture
@@ -83,23 +79,3 @@ def configure(lab) -> Iterator[Callable[..., PlaybookRun]]:
     yield configure
     put_back = configure()
     assert put_back.ok, put_back.output
-
-
-def pytest_terminal_summary(terminalreporter, config) -> None:
-    measured = config.stash.get(FIGURES, [])
-    if measured:
-        width = max(len(what) for what, _figure in measured)
-        terminalreporter.section("figures")
-        for what, figure in measured:
-            terminalreporter.write_line(f"{what:<{width}}  {figure}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failed test shows what nginx has said."""
-    report = yield
-    if report.failed and "lab" in getattr(item, "funcargs", {}):
-        lab = item.funcargs["lab"]
-        for host in lab.balancers:
-            report.sections.append((f"nginx on {host}", lab.exec(host, "tail -n 20 /var/log/nginx/error.log")))
-    return report

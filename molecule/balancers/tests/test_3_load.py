@@ -80,8 +80,10 @@ def test_a_hosts_network_cut(lab, loads, figures, cable):
     both_serve_again(lab, loads)
     report(figures, f"network of a host cut (out of DNS after {left:.1f} s)", loads)
     nothing_failed(loads)
-    # The connect time-out, or over a connection that stood open nginx_lb_read_timeout, and what a busy machine adds.
-    assert loads["lb1"].slowest < 1.5 and loads["lb2"].slowest < 5.5
+    # The connect time-out. What had been sent already, or was sent over a connection that stood open, waits for
+    # nginx_lb_read_timeout: in the mode variable what was under way in that moment. And what a busy machine adds.
+    waited = {host: [one.seconds for one in load.requests if one.seconds > 1.5] for host, load in loads.items()}
+    assert len(waited["lb1"]) <= 2 and max([*waited["lb1"], *waited["lb2"]], default=0) < 5.5, waited
     slow = {host: sum(request.seconds > 0.9 for request in load.requests) for host, load in loads.items()}
     assert slow["lb2"] < slow["lb1"], f"what has failed once is passed over, in resolve mode: {slow}"
 

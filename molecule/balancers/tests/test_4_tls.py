@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -150,18 +149,18 @@ def test_telemetry_is_not_over_http(lab, host, switched):
     assert lab.http(host, 8082, "/nginx_status").status == 400
 
 
-def test_a_new_certificate_under_load(lab, configure, make, first, switched, tmp_path, monkeypatch):
+def test_a_new_certificate_under_load(lab, configure, make, first, switched, tmp_path):
     """Killed with the certificate placed and nginx not yet told, and run again: served then, and nobody noticed."""
     pids = {host: lab.pid(host) for host in lab.balancers}
     second = make("second")
     trust = tmp_path / "trust.pem"
     trust.write_text(first.certificate.read_text() + second.certificate.read_text())
-    https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=trust))
-    no_proxy = urllib.request.ProxyHandler({})
-    monkeypatch.setattr("lab.testing._opener", urllib.request.build_opener(no_proxy, https))
+    tls = ssl.create_default_context(cafile=trust)
 
     with ExitStack() as stack:
-        loads = [stack.enter_context(Load(f"https://{lab.address(host)}/", rate=20)) for host in lab.balancers]
+        loads = [Load(f"https://{lab.address(host)}/", rate=20, tls=tls) for host in lab.balancers]
+        for load in loads:
+            stack.enter_context(load)
         until = "See that nginx has read what is placed"
         lab.interrupted_playbook(until, "playbooks/nginx_lb.yml", **second.variables)
         for host in lab.balancers:

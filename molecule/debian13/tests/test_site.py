@@ -7,12 +7,9 @@ breaks is the default scenario's business."""
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from lab.testing import Lab
 

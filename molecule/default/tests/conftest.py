@@ -6,28 +6,17 @@ those that break something after them, those that run playbooks last."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 from lab.testing import Lab, Load, PlaybookRun
-
-FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     return Lab(Path(__file__).resolve().parents[1])
-
-
-@pytest.fixture(scope="session")
-def figures(pytestconfig) -> list[tuple[str, str]]:
-    """What is measured on the way: (what, figure) for the table at the end."""
-    return pytestconfig.stash.setdefault(FIGURES, [])
 
 
 @pytest.fixture(scope="session")
@@ -61,23 +50,3 @@ def nobody_notices(lab, figures) -> Iterator[Callable[[str], None]]:
             assert not load.failures, load.failures[:5]
 
         yield see
-
-
-def pytest_terminal_summary(terminalreporter, config) -> None:
-    measured = config.stash.get(FIGURES, [])
-    if measured:
-        width = max(len(what) for what, _figure in measured)
-        terminalreporter.section("figures")
-        for what, figure in measured:
-            terminalreporter.write_line(f"{what:<{width}}  {figure}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failed test shows the journal of the services that its file names in SERVICES."""
-    report = yield
-    if report.failed and "lab" in getattr(item, "funcargs", {}):
-        lab = item.funcargs["lab"]
-        for host, unit in getattr(item.module, "SERVICES", []):
-            report.sections.append((f"journal of {unit} on {host}", lab.journal(host, unit)))
-    return report

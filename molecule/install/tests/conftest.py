@@ -6,15 +6,13 @@ which they run: the last one changes what is installed, and puts it back."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-SCENARIO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(SCENARIO.parents[1]))
-
 from lab.testing import ROOT, Lab
+
+SCENARIO = Path(__file__).resolve().parents[1]
 
 
 class InstallLab(Lab):
@@ -51,14 +49,3 @@ class InstallLab(Lab):
 @pytest.fixture(scope="session")
 def lab() -> InstallLab:
     return InstallLab()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A test that fails shows the journals of the agents that it may be about."""
-    report = yield
-    if report.failed and "lab" in item.fixturenames:
-        lab = item.funcargs.get("lab")
-        for host in lab.hosts() if lab else []:
-            report.sections.append((f"consul on {host}", lab.journal(host, "consul")))
-    return report

@@ -6,13 +6,10 @@ then the strangers, last those that run playbooks."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from lab.testing import ROOT, LockedLab, PlaybookRun
 
@@ -45,14 +42,3 @@ def converge(run) -> Callable[..., PlaybookRun]:
         return done
 
     return converge
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failed test shows what the agents have said."""
-    report = yield
-    if report.failed and "lab" in getattr(item, "funcargs", {}):
-        lab = item.funcargs["lab"]
-        for host in lab.hosts():
-            report.sections.append((f"journal of consul on {host}", lab.journal(host, "consul")))
-    return report

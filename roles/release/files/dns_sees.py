@@ -5,11 +5,14 @@
 
     dns_sees.py SERVER[:PORT] NAME ADDRESS:PORT present|absent SECONDS
 
+SERVER is as nginx's `resolver` has it: an IPv6 address stands in brackets.
+
 The question is for SRV, which knows the port, too, and goes over TCP, where no answer is cut. A nameserver that answers
 nothing at all is none that a load balancer could use: it is passed over, and said so.
 """
 
 import random
+import re
 import socket
 import struct
 import sys
@@ -84,7 +87,7 @@ def instances(message):
 
 def main():
     server, name, instance, wanted, seconds = sys.argv[1:]
-    server, _colon, port = server.partition(":")
+    server, port = re.match(r"\[?(.*?)\]?(?::(\d+))?$", server).groups()
     begin = answered = time.monotonic()
     while True:
         now = time.monotonic()
