@@ -28,8 +28,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -211,6 +212,17 @@ class Lab:
 
     def restart(self, host: str) -> None:
         self.run("docker", "restart", self.container(host))
+
+    @contextmanager
+    def cable_pulled(self, host: str) -> Iterator[None]:
+        """The host's network is cut, and there again afterwards."""
+        route = self.exec(host, "ip route show default")
+        self.exec(host, "ip link set eth0 down")
+        try:
+            yield
+        finally:
+            # A host's network manager brings the route back with the link; the lab's hosts have none.
+            self.exec(host, f"ip link set eth0 up && ip route replace {route}")
 
     def journal(self, host: str, unit: str, lines: int = 25) -> str:
         return self.run(

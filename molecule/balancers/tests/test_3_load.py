@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from lab.testing import Load, seconds_until, served
 
 VICTIM = "app1"
@@ -51,30 +47,13 @@ def test_an_instance_killed(lab, loads, figures):
     nothing_failed(loads)
 
 
-@pytest.fixture
-def cable(lab) -> Iterator:
-    """The cable of the victim: pulled by the first call of next(), plugged in again by the second."""
-
-    def pull_and_plug() -> Iterator[None]:
-        route = lab.exec(VICTIM, "ip route show default")
-        lab.exec(VICTIM, "ip link set eth0 down")
-        try:
-            yield
-        finally:
-            lab.exec(VICTIM, f"ip link set eth0 up && ip route replace {route}")
-
-    yield (cable := pull_and_plug())
-    cable.close()
-
-
-def test_a_hosts_network_cut(lab, loads, figures, cable):
-    next(cable)
-    left = max(
-        seconds_until(lambda host=host: out_of_dns(lab, host), 15, "the instance is out of DNS") for host in loads
-    )
-    for load in loads.values():
-        assert served(load.go_on(3)[-50:]) == {"app2:7000"}, "the other one serves all"
-    next(cable, None)
+def test_a_hosts_network_cut(lab, loads, figures):
+    with lab.cable_pulled(VICTIM):
+        left = max(
+            seconds_until(lambda host=host: out_of_dns(lab, host), 15, "the instance is out of DNS") for host in loads
+        )
+        for load in loads.values():
+            assert served(load.go_on(3)[-50:]) == {"app2:7000"}, "the other one serves all"
     # The others look for a lost node every 30 s.
     lab.wait_for(lambda: not any(out_of_dns(lab, host) for host in loads), 75, "the instance is in DNS again")
     both_serve_again(lab, loads)

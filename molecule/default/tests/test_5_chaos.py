@@ -80,31 +80,12 @@ def test_one_container_stopped_for_good(lab, load, figures, how):
     report(figures, f"docker {how} of a container", load, dns(left, back))
 
 
-@pytest.fixture
-def cable(lab) -> Iterator:
-    """The cable of the victim: pulled by the first call of next(), plugged in again by the second."""
-
-    def pull_and_plug() -> Iterator[None]:
-        route = lab.exec(VICTIM, "ip route show default")
-        lab.exec(VICTIM, "ip link set eth0 down")
-        try:
-            yield
-        finally:
-            # A host's network manager brings the route back with the link; the lab's hosts have none.
-            lab.exec(VICTIM, f"ip link set eth0 up && ip route replace {route}")
-
-    yield (cable := pull_and_plug())
-    cable.close()
-
-
-def test_one_hosts_network_cut(lab, load, figures, cable):
-    next(cable)
-    left = seconds_until(out_of_dns(lab, VICTIM), 15, "the instance is out of DNS")
-    with pytest.raises(OSError):
-        lab.http(VICTIM, 8500, "/v1/status/leader", timeout=1)
-    assert len(served(load.go_on(4)[-50:])) == 1, "the other one serves all"
-
-    next(cable, None)
+def test_one_hosts_network_cut(lab, load, figures):
+    with lab.cable_pulled(VICTIM):
+        left = seconds_until(out_of_dns(lab, VICTIM), 15, "the instance is out of DNS")
+        with pytest.raises(OSError):
+            lab.http(VICTIM, 8500, "/v1/status/leader", timeout=1)
+        assert len(served(load.go_on(4)[-50:])) == 1, "the other one serves all"
     # The others look for a lost node every 30 s.
     back = seconds_until(in_dns(lab, VICTIM), 75, "the instance is in DNS again")
     lab.wait_for(lambda: len(served(load.go_on(1))) == 2, 15, "both instances serve again")

@@ -19,6 +19,7 @@ SERVICES = [("app2", "consul"), ("app2", "docker"), ("consul1", "consul")]
             {"consul_agent_gossip_key": "c2hvcnQ="}, "consul_agent_gossip_key is not 32", id="a short gossip key"
         ),
         pytest.param({"consul_agent_servers_group": "nobody"}, "the inventory's group 'nobody'", id="no server"),
+        pytest.param({"consul_agent_node_name": "twin"}, "is twin for more than one host", id="two of a name"),
         pytest.param(
             {"consul_agent_tls_ca_file": "/nowhere/ca.pem"},
             "'/nowhere/ca.pem' is not a file",

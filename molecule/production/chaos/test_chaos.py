@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -47,20 +46,9 @@ def test_an_app_process_is_killed(lab, users, writer, nobody_notices):
     nobody_notices("app process killed (-9), three times")
 
 
-@contextmanager
-def cable_pulled(lab: Lab, host: str) -> Iterator[None]:
-    route = lab.exec(host, "ip route show default")
-    lab.exec(host, "ip link set eth0 down")
-    try:
-        yield
-    finally:
-        # A host's network manager brings the route back with the link; the lab's hosts have none.
-        lab.exec(host, f"ip link set eth0 up && ip route replace {route}")
-
-
 def test_an_app_host_is_cut_from_the_network(lab, users, writer, nobody_notices):
     lab.wait_for(lambda: len(writer.acknowledged) > 20, 30, "the load is on")
-    with cable_pulled(lab, VICTIM):
+    with lab.cable_pulled(VICTIM):
         left = seconds_until(lambda: victim_out_of_dns(lab), 10, "the instance is out of both load balancers' DNS")
         time.sleep(10)
     back = seconds_until(lambda: all_in_dns(lab), 90, "the instance is in DNS again")
@@ -92,3 +80,22 @@ def test_all_servers_are_stopped(lab, users, figures):
     users.stop()
     figures.append((f"all servers stopped for {held} s", f"{users}; a leader {back:.1f} s after their start"))
     assert users.failed == 0, users
+
+
+def test_a_server_that_is_down_for_long_is_left_out(lab, tmp_path):
+    """With its address in the inventory, the site is run without it, the first of the servers though it is."""
+    down, *others = lab.inventory_names("consul_server")
+    short = down.partition(".")[0]
+    known = tmp_path / "known.yml"
+    known.write_text(json.dumps({"all": {"hosts": {down: {"consul_agent_bind_addr": lab.address(short)}}}}))
+    lab.run("docker", "stop", lab.container(short))
+    try:
+        through_another = {"consul_agent_acl_server": others[0]}
+        done = lab.playbook("playbooks/deploy.yml", **through_another)
+        assert done.ok and not done.changed, done.output
+        done = lab.playbook("site.yml", "--inventory", str(known), "--limit", f"all:!{down}", **through_another)
+        assert done.ok and not done.changed, done.output
+    finally:
+        lab.run("docker", "start", lab.container(short))
+    lab.wait_for(lambda: set(lab.members().values()) == {1}, 90, "it is a member again")
+    lab.wait_for(lambda: len(lab.consul("status/peers")) == len(others) + 1, 60, "and a peer")
