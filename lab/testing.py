@@ -229,6 +229,11 @@ class Lab:
             "docker", "exec", self.container(host), "journalctl", "--unit", unit, "--lines", str(lines), check=False
         ).stdout
 
+    @property
+    def talkative(self) -> list[tuple[str, str]]:
+        """Whose journals are shown where a test fails: (host, unit)."""
+        return [(host, "consul") for host in self.hosts()]
+
     # What runs on them
 
     def http(self, host: str, port: int = 80, path: str = "/", **options: Any) -> Answer:

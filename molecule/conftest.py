@@ -33,10 +33,10 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test shows what the services said that its file names in SERVICES, else what all agents said."""
+    """A failed test shows what the services said that its file names in SERVICES, else what the lab deems worth it."""
     report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
     if report.failed and lab:
-        for host, unit in getattr(item.module, "SERVICES", [(host, "consul") for host in lab.hosts()]):
+        for host, unit in getattr(item.module, "SERVICES", lab.talkative):
             report.sections.append((f"{unit} on {host}", lab.journal(host, unit)))
     return report

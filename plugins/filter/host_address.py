@@ -55,7 +55,8 @@ def host_address(host, option):
         try:
             return str(IPv4Address(address))
         except ValueError as error:
-            raise AnsibleFilterError(f"host_address: {option}_addr is no IPv4 address: {error}") from error
+            name = host.get("inventory_hostname", "the host")
+            raise AnsibleFilterError(f"host_address: {option}_addr of {name} is no IPv4 address: {error}") from error
     return lan_address(
         facts,
         address=address,

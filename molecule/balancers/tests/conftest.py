@@ -43,10 +43,18 @@ class BalancersLab(Lab):
     def deregister(self, host: str, name: str, port: int) -> None:
         self.consul(f"agent/service/deregister/{name}-{port}", host, "PUT")
 
+    talkative = (("lb1", "nginx"), ("lb2", "nginx"))
+
     def journal(self, host: str, unit: str, lines: int = 25) -> str:
         """nginx keeps its own."""
         if unit == "nginx":
-            return self.exec(host, f"tail -n {lines} /var/log/nginx/error.log")
+            return self.run(
+                "docker",
+                "exec",
+                self.container(host),
+                *f"tail -n {lines} /var/log/nginx/error.log".split(),
+                check=False,
+            ).stdout
         return super().journal(host, unit, lines)
 
     def pid(self, host: str) -> str:

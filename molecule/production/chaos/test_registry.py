@@ -16,7 +16,8 @@ pytestmark = pytest.mark.chaos
 SERVICES = [("registry1", "private-registry"), ("app1", "docker")]
 REGISTRY = "registry.service.consul:5001"
 USER, PASSWORD = "deployer", "the-registry-knows-me"
-HTPASSWD = "import crypt, sys; print('{}:' + crypt.crypt(sys.stdin.read(), crypt.mksalt(crypt.METHOD_BLOWFISH)))"
+# By bcrypt, as the registry wants it.
+HTPASSWD = f"{USER}:$2b$10$abcdefghijklmnopqrstuu0BC1hpEYQ1tcamr8SJQql77x6pla6wm\n"
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,16 @@ def registry(lab) -> Iterator[str]:
         "auth": {"htpasswd": {"realm": "private", "path": "/etc/private-registry/htpasswd"}},
     }
     lab.exec("registry1", "mkdir -p /etc/private-registry && cat >/etc/private-registry/config.yml", json.dumps(config))
-    lab.exec("registry1", f'python3 -c "{HTPASSWD.format(USER)}" >/etc/private-registry/htpasswd', PASSWORD)
+    lab.exec("registry1", "cat >/etc/private-registry/htpasswd", HTPASSWD)
     lab.exec("registry1", "systemd-run --unit private-registry docker-registry serve /etc/private-registry/config.yml")
+    released = lab.consul("kv/releases/mydemo?raw")
     yield REGISTRY
     done = lab.playbook("playbooks/deploy.yml")
+    # What is gone with this registry is nothing to go back to.
+    lab.consul("kv/releases/mydemo", method="PUT", data=released)
+    lab.exec("registry1", "systemctl stop private-registry; rm -rf /etc/private-registry /var/lib/private-registry")
     for host in lab.hosts("mydemo"):
-        lab.exec(host, f"docker logout {REGISTRY} && rm -r /etc/docker/certs.d/{REGISTRY}")
-    lab.exec("registry1", "systemctl stop private-registry && rm -r /etc/private-registry /var/lib/private-registry")
+        lab.exec(host, f"docker logout {REGISTRY}; rm -rf /etc/docker/certs.d/{REGISTRY}")
     assert done.ok, done.output
 
 

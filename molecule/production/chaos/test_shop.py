@@ -69,16 +69,19 @@ def variables(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def release(lab, versions, variables) -> Iterator[Callable[..., PlaybookRun]]:
-    def release(version: str, **more: object) -> PlaybookRun:
-        return lab.playbook(
-            "playbooks/deploy.yml", "--extra-vars", variables, release_image=f"{REPOSITORY}:{version}", **more
-        )
+    def release(version: str, *options: str, **more: object) -> PlaybookRun:
+        image = f"{REPOSITORY}:{version}"
+        return lab.playbook("playbooks/deploy.yml", "--extra-vars", variables, *options, release_image=image, **more)
 
     yield release
     for host in lab.hosts("mydemo"):
-        lab.exec(host, "docker rm --force shop")
-        lab.consul(f"agent/service/deregister/shop-{lab.address(host)}-{PORT}", host, "PUT")
+        take_away(lab, host, PORT)
     lab.consul("kv/releases/shop", method="DELETE")
+
+
+def take_away(lab: Lab, host: str, port: int) -> None:
+    lab.exec(host, f"docker ps --all --quiet --filter label=dockyard_port={port} | xargs docker rm --force")
+    lab.consul(f"agent/service/deregister/shop-{lab.address(host)}-{port}", host, "PUT")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,8 @@ def see_that_all_serve(lab: Lab, version: str) -> None:
 
 
 def test_a_service_of_ones_own_is_released_and_balanced(lab, release, balanced, figures):
+    done = release("1", "--check")
+    assert done.ok and done.changed.keys() >= set(lab.hosts("mydemo")), done.output
     done = release("1")
     assert done.ok, done.output
     see_that_all_serve(lab, "1")
@@ -145,12 +150,26 @@ def test_a_broken_one_is_taken_back(lab, release):
     see_that_all_serve(lab, "2")
 
 
-def test_another_port_is_no_release(lab, release):
-    """Whoever is asked at the old port would find it gone."""
-    done = release("2", release_ports=[PORT + 1])
+def test_a_port_more_leaves_the_others_alone(lab, release):
+    """Wherever in the list it stands; and one that is no more in it is a matter for the operator."""
+    since = "docker inspect --format '{{.State.StartedAt}}' shop"
+    before = {host: lab.exec(host, since) for host in lab.hosts("mydemo")}
+    more = PORT + 1
+    done = release("2", release_ports=[more, PORT])
+    assert done.ok, done.output
+    for host in lab.hosts("mydemo"):
+        assert lab.http(host, more).text == "shop 2"
+    again = release("2", release_ports=[PORT, more])
+    assert again.ok and not again.changed, again.changes
+    done = release("2")
     said = " ".join(done.output.split())
     assert not done.ok and not done.changed, done.output
-    assert f"an instance of shop that passes at port {PORT}, and release_ports is {PORT + 1}" in said, done.output
+    assert f"passes at port {more}, and release_ports is {PORT}" in said and f"container shop-{more}" in said, (
+        done.output
+    )
+    for host in lab.hosts("mydemo"):
+        take_away(lab, host, more)
+    assert {host: lab.exec(host, since) for host in lab.hosts("mydemo")} == before
     see_that_all_serve(lab, "2")
 
 

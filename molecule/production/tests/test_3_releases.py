@@ -73,6 +73,11 @@ def back_to_the_first(lab) -> Iterator[None]:
     assert done.ok, done.output
 
 
+def inventory_name(lab: Lab, host: str) -> str:
+    """As --limit wants it."""
+    return next(name for name in lab.inventory_names("mydemo") if name.partition(".")[0] == host)
+
+
 def containers(lab: Lab) -> dict[str, tuple[str, ...]]:
     """Of each host's container: its id, since when it runs, and its image."""
     of = ["docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}} {{.Config.Image}}", "mydemo"]
@@ -228,7 +233,7 @@ def test_the_only_one_that_serves_is_not_replaced(lab, second):
     for host in others:
         lab.exec(host, "docker stop mydemo")
     try:
-        done = lab.playbook(DEPLOY, "--limit", first, mydemo_version=FIRST, **FAST)
+        done = lab.playbook(DEPLOY, "--limit", inventory_name(lab, first), mydemo_version=FIRST, **FAST)
         assert not done.ok and "is the only instance of mydemo that passes" in words(done), done.output
         assert "mydemo_allow_outage=true" in words(done)
         assert containers(lab)[first] == before
@@ -242,7 +247,7 @@ def test_the_only_one_that_serves_is_not_replaced(lab, second):
 def test_a_host_is_drained_and_brought_back(lab, second, nobody_notices):
     *others, last = lab.hosts("mydemo")
     before = containers(lab)
-    limit = next(name for name in lab.inventory_names("mydemo") if name.partition(".")[0] == last)
+    limit = inventory_name(lab, last)
     done = lab.playbook(DRAIN, "--limit", limit)
     assert done.ok and done.changed, done.output
     for balancer in lab.hosts("nginx_lb"):

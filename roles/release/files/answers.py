@@ -5,8 +5,7 @@
 
     answers.py http://ADDRESS:PORT/PATH|ADDRESS:PORT SECONDS TIMEOUT
 
-SECONDS is for how long it is tried, TIMEOUT how many of them one try may take. Redirects are followed, as Consul's own
-check does.
+SECONDS is for how long it is tried, TIMEOUT how many of them one try may take. Redirects are followed.
 """
 
 import http.client
@@ -37,7 +36,7 @@ def main():
         left = max(0.1, min(timeout, begin + seconds - time.monotonic()))
         try:
             ask(what, left)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             trouble = str(error) or type(error).__name__
         else:
             print(f"{what} answers after {time.monotonic() - begin:.1f} s")
