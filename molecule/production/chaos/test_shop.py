@@ -22,8 +22,10 @@ SHOP = """def shop(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"shop {version}"]
 """
+# Of mydemo's image, for its Python and gunicorn, whose settings lie in the folder that is left.
 DOCKERFILE = """FROM registry.service.consul:5000/mydemo:1.0.0
-COPY shop.py /app/shop.py
+WORKDIR /shop
+COPY shop.py .
 CMD {command}
 """
 SERVE = ["sh", "-c", "exec gunicorn --bind 0.0.0.0:$SHOP_PORT --workers 2 shop:shop"]
