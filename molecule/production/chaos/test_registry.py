@@ -59,7 +59,7 @@ def test_it_is_built_for_and_released_from_a_registry_with_a_password(lab, regis
     assert "no basic auth credentials" in lab.fails("app1", f"docker pull {REGISTRY}/mydemo:1.0.0")
 
     done = run(lab, "build", "not-the-password")
-    assert not done.ok and "unauthorized" in done.output, done.output
+    assert not done.ok and "401 Unauthorized" in done.output, done.output
 
     for playbook in ("build", "deploy"):
         done = run(lab, playbook)
