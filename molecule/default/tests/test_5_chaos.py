@@ -109,8 +109,11 @@ def test_the_only_consul_server_stopped_for_30_seconds(lab, load, figures):
 
 
 def test_all_is_as_before(lab):
-    alive = {member["Name"] for member in lab.consul("agent/members") if member["Status"] == 1}
-    assert alive == set(lab.hosts())
+    def alive() -> set[str]:
+        return {member["Name"] for member in lab.consul("agent/members") if member["Status"] == 1}
+
+    # A server that comes back learns of the others by and by.
+    lab.wait_for(lambda: alive() == set(lab.hosts()), 30, "all nodes are alive")
     lab.wait_for(
         lambda: {check["Status"] for check in lab.consul("health/state/any")} == {"passing"}, 60, "every check passes"
     )
