@@ -48,13 +48,8 @@ class BalancersLab(Lab):
     def journal(self, host: str, unit: str, lines: int = 25) -> str:
         """nginx keeps its own."""
         if unit == "nginx":
-            return self.run(
-                "docker",
-                "exec",
-                self.container(host),
-                *f"tail -n {lines} /var/log/nginx/error.log".split(),
-                check=False,
-            ).stdout
+            tail = ["tail", f"--lines={lines}", "/var/log/nginx/error.log"]
+            return self.run("docker", "exec", self.container(host), *tail, check=False).stdout
         return super().journal(host, unit, lines)
 
     def pid(self, host: str) -> str:
