@@ -47,6 +47,10 @@ TWINS = {"name": "twins", "port": "srv", "listen": 8080}
             ["Nothing was changed", "one of them is not set in nginx_lb_services for hello"],
         ),
         ({"nginx_lb_services": [{**HELLO, "port": "http"}]}, ["Nothing was changed", "not a port", "'srv'"]),
+        (
+            {"nginx_lb_services": [{**HELLO, "read_timeout": "soon"}]},
+            ["Nothing was changed", "'read_timeout of hello': 'soon'"],
+        ),
         ({"nginx_lb_services": [{**HELLO, "name": "my service"}]}, ["Nothing was changed", "my service"]),
         ({"nginx_lb_telemetry_listen": "10.0.0.1"}, ["Nothing was changed", "one is '10.0.0.1'"]),
         ({"nginx_lb_telemetry_listen": "80"}, ["Nothing was changed", "cannot be told apart"]),

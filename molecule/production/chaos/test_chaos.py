@@ -53,9 +53,9 @@ def test_an_app_host_is_cut_from_the_network(lab, users, writer, nobody_notices)
         time.sleep(10)
     back = seconds_until(lambda: all_in_dns(lab), 90, "the instance is in DNS again")
     nobody_notices("app host cut from the network", f"out of DNS after {left:.1f} s, back after {back:.0f} s")
-    # A new connection waits for the connect time-out (1 s). What had just been sent on one that is kept, as in the mode
-    # resolve, waits for nginx_lb_read_timeout, which the inventory sets to 5 s.
-    assert users.slowest < 6.5
+    # A new connection waits for the connect time-out, 1 s; what had been sent already waits for mydemo's read_timeout, to
+    # which the inventory gives the same. And what a busy machine adds.
+    assert users.slowest < 1.5
 
 
 def test_all_servers_are_stopped(lab, users, figures):

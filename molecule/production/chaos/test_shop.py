@@ -90,7 +90,7 @@ def take_away(lab: Lab, host: str, port: int) -> None:
 @pytest.fixture(scope="module")
 def balanced(lab) -> Iterator[None]:
     both = [
-        {"name": "mydemo", "port": 5000, "server_name": "demo.example.com"},
+        {"name": "mydemo", "port": 5000, "server_name": "demo.example.com", "read_timeout": "1s"},
         {"name": "shop", "port": PORT, "server_name": "shop.example.com"},
     ]
     done = lab.playbook("playbooks/nginx_lb.yml", nginx_lb_services=both)

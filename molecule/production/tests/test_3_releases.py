@@ -120,7 +120,8 @@ def words(done: PlaybookRun) -> str:
 
 
 def test_a_release_goes_through(lab, release, nobody_notices):
-    release(FIRST)
+    if noted(lab)[0] != FIRST or set(images(lab).values()) != {digest(lab, FIRST)}:
+        release(FIRST)
     done = release(SECOND)
     nobody_notices("a release")
     assert done.changed.keys() >= set(lab.hosts("mydemo"))

@@ -7,57 +7,102 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
 from lab.testing import ROOT, ask
 
-WATCHER = "registry1"
+HOST = "registry1"
 FOLDER = "/root/watcher"
 
 
+class Watcher(NamedTuple):
+    """A program of Debian's, and the example that it reads: Debian's Prometheus is built without consul_sd_configs, and
+    VictoriaMetrics reads the same configuration with it."""
+
+    package: str
+    example: str
+    check: str
+    run: str
+    api: str
+
+
+PROMETHEUS = Watcher(
+    "prometheus",
+    "prometheus-dns.yml",
+    "usr/bin/promtool check config prometheus-dns.yml",
+    "usr/bin/prometheus --config.file=prometheus-dns.yml --web.listen-address=127.0.0.1:9090",
+    "http://127.0.0.1:9090",
+)
+VICTORIA = Watcher(
+    "victoria-metrics",
+    "prometheus.yml",
+    "usr/bin/victoria-metrics -promscrape.config=prometheus.yml -promscrape.config.dryRun",
+    "usr/bin/victoria-metrics -promscrape.config=prometheus.yml -httpListenAddr=127.0.0.1:8428 -search.latencyOffset=1s",
+    "http://127.0.0.1:8428",
+)
+WATCHERS = [PROMETHEUS, VICTORIA]
+
+
 @pytest.fixture(scope="module")
-def prometheus(lab) -> Iterator[str]:
-    """Debian's program, running on a host of the site for the time of these tests; gives the address of its API."""
-    text = (ROOT / "docs" / "examples" / "prometheus.yml").read_text()
-    for host in lab.hosts():
-        text = text.replace(f"{host}.example.com:", f"{lab.address(host)}:")
-    text = text.replace(
-        "server_name: demo.example.com", f"server_name: demo.example.com\n      ca_file: {FOLDER}/demo.pem"
-    )
+def watching(lab) -> Iterator[None]:
+    """Both run on a host of the site for the time of these tests."""
+
+    def run(*lines: str, stdin: str | None = None) -> None:
+        lab.exec(HOST, "\n".join(["set -e", f"cd {FOLDER}", *lines]), stdin, timeout=180)
+
     files = {
-        "prometheus.yml": text.replace("/etc/prometheus/", f"{FOLDER}/"),
         "demo.pem": (lab.secrets.parent / "demo.pem").read_text(),
         "site-ca.pem": (lab.secrets / "ca.pem").read_text(),
         "site.pem": (lab.secrets / "consul1.pem").read_text(),
         "site.key": (lab.secrets / "consul1.key").read_text(),
         "monitoring.token": lab.secret("tokens/monitoring"),
     }
-    # Taken out of its package, not installed: nothing of it stays on the host.
-    program = "apt-get download prometheus && dpkg --extract prometheus_*.deb . && rm prometheus_*.deb"
-    lab.exec(WATCHER, f"install -d -m 700 {FOLDER} && cd {FOLDER} && {program}", timeout=180)
+    files |= {watcher.example: as_the_lab_has_it(lab, watcher.example) for watcher in WATCHERS}
+    lab.exec(HOST, f"install -d -m 700 {FOLDER}")
     for name, content in files.items():
-        lab.exec(WATCHER, f"cat >{FOLDER}/{name}", content)
-    lab.exec(WATCHER, f"{FOLDER}/usr/bin/promtool check config {FOLDER}/prometheus.yml")
-    lab.exec(
-        WATCHER,
-        f"systemd-run --unit watcher {FOLDER}/usr/bin/prometheus --config.file={FOLDER}/prometheus.yml"
-        f" --storage.tsdb.path={FOLDER}/data --web.listen-address=127.0.0.1:9090",
+        run(f"cat >{name}", stdin=content)
+    # Taken out of their packages, not installed: nothing of them stays on the host.
+    packages = " ".join(watcher.package for watcher in WATCHERS)
+    run(f"apt-get download {packages}", "for package in *.deb; do dpkg --extract $package .; done")
+    for watcher in WATCHERS:
+        run(
+            watcher.check,
+            f"systemd-run --unit watcher-{watcher.package} --working-directory {FOLDER} {FOLDER}/{watcher.run}",
+        )
+    yield
+    for watcher in WATCHERS:
+        lab.exec(HOST, f"systemctl stop watcher-{watcher.package}")
+    lab.exec(HOST, f"rm -rf {FOLDER}")
+
+
+def as_the_lab_has_it(lab, example: str) -> str:
+    """The example, with the lab's names and files."""
+    text = (ROOT / "docs" / "examples" / example).read_text()
+    for host in lab.hosts():
+        text = text.replace(f"{host}.example.com:", f"{lab.address(host)}:")
+    by_name = "server_name: demo.example.com"
+    return text.replace(by_name, f"{by_name}\n      ca_file: {FOLDER}/demo.pem").replace(
+        "/etc/prometheus/", f"{FOLDER}/"
     )
-    yield "http://127.0.0.1:9090"
-    lab.exec(WATCHER, f"systemctl stop watcher; rm -rf {FOLDER}")
 
 
-def test_every_target_is_found_and_up(lab, prometheus):
-    wanted = {f"{lab.address(host)}:8501" for host in lab.hosts("consul_server")}
-    wanted |= {f"{lab.address(host)}:8082" for host in lab.hosts("nginx_lb")}
-    query = [f"{FOLDER}/usr/bin/promtool", "query", "instant", "--format", "json", prometheus, "up"]
+@pytest.mark.parametrize("watcher", WATCHERS, ids=lambda watcher: watcher.example)
+def test_every_target_is_found_and_up(lab, watching, watcher):
+    servers = {f"{lab.address(host)}:8501": host for host in lab.hosts("consul_server")}
+    balancers = {f"{lab.address(host)}:8082": "" for host in lab.hosts("nginx_lb")}
+    query = [f"{FOLDER}/usr/bin/promtool", "query", "instant", "--format", "json", watcher.api, "up"]
 
-    def up() -> dict[str, str]:
-        found = json.loads(lab.exec(WATCHER, query))
-        return {one["metric"]["instance"]: one["value"][1] for one in found}
+    def up() -> list[dict]:
+        return json.loads(lab.exec(HOST, query))
 
-    lab.wait_for(lambda: up() == dict.fromkeys(wanted, "1"), 90, "every target is up")
+    wanted = dict.fromkeys(servers | balancers, "1")
+    lab.wait_for(
+        lambda: {one["metric"]["instance"]: one["value"][1] for one in up()} == wanted, 90, "every target is up"
+    )
+    if watcher == VICTORIA:
+        assert {one["metric"]["instance"]: one["metric"].get("node", "") for one in up()} == servers | balancers
 
 
 def test_what_is_scraped_is_for_who_has_the_token(lab):
