@@ -9,6 +9,8 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from programs import free_port, wait_for
@@ -225,11 +227,27 @@ def test_frozen_redis_does_not_take_the_health_page_along(app, redis):
     try:
         for answer in app.get_many(60):
             assert_says_sorry(answer, "Redis does not answer")
-            assert answer.seconds < 3
+            assert answer.seconds < 2
         assert app.get("/health").seconds < 0.5
     finally:
         redis.popen.send_signal(signal.SIGCONT)
     wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
+
+
+def test_who_comes_while_redis_is_tried_again_gets_an_answer(app, redis):
+    """As an instance's users do when its host is back in the network: by then they come by the hundred."""
+    redis.popen.send_signal(signal.SIGSTOP)
+    try:
+        for answer in app.get_many(60):
+            assert_says_sorry(answer, "Redis does not answer")
+        time.sleep(2.2)  # the longest back-off, and a little
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(app.get_many, 20)
+            time.sleep(0.1)  # they are there, and one is on its way to Redis
+            redis.popen.send_signal(signal.SIGCONT)
+            assert {answer.status for answer in asked.result()} == {200}
+    finally:
+        redis.popen.send_signal(signal.SIGCONT)
 
 
 def test_connections_closed_while_idle_cost_nobody_an_answer(app, redis):

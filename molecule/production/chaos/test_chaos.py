@@ -52,6 +52,10 @@ def test_an_app_host_is_cut_from_the_network(lab, users, writer, nobody_notices)
         left = seconds_until(lambda: victim_out_of_dns(lab), 10, "the instance is out of both load balancers' DNS")
         time.sleep(10)
     back = seconds_until(lambda: all_in_dns(lab), 90, "the instance is in DNS again")
+    for host in lab.hosts("nginx_lb"):
+        lab.wait_for(
+            lambda host=host: lab.address(VICTIM) in lab.site(host).headers["X-Served-By"], 30, f"{host} asks it again"
+        )
     nobody_notices("app host cut from the network", f"out of DNS after {left:.1f} s, back after {back:.0f} s")
     # A new connection waits for the connect time-out, 1 s; what had been sent already waits for mydemo's read_timeout, to
     # which the inventory gives the same. And what a busy machine adds.

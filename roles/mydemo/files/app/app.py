@@ -373,15 +373,18 @@ class RedisAway(Exception):
 
 
 class Counter:
-    """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off; the others are
-    told at once, so that threads are left for /health."""
+    """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off. Who comes during that
+    waits for what it finds, as Redis may be well again; who comes during the back-off is told at once, so that threads
+    are left for /health."""
 
     name = "hits"
-    # Less than a load balancer waits for an answer, or its users would not be told why there is none.
+    # Seconds, of each step. Less than a load balancer waits for an answer, or its users would not be told why there is
+    # none.
     timeout = 0.5
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._trial = threading.Lock()
         self._address: RedisAddress | None = None
         self._client: redis.Redis | None = None
         self._failures = 0
@@ -389,6 +392,12 @@ class Counter:
 
     def add_one(self, address: RedisAddress) -> int:
         client = self._admit(address)
+        if not self._failures:
+            return self._increment(client)
+        with self._trial:
+            return self._increment(self._admit(address))
+
+    def _increment(self, client: redis.Redis) -> int:
         try:
             count = client.incr(self.name)
         # ValueError: a host name that cannot even be looked up
@@ -408,11 +417,8 @@ class Counter:
         with self._lock:
             if address != self._address:
                 self._connect(address)
-            now = time.monotonic()
-            if now < self._retry_at:
+            if time.monotonic() < self._retry_at:
                 raise RedisAway
-            if self._failures:
-                self._retry_at = now + 2 * self.timeout
             return self._client
 
     def _connect(self, address: RedisAddress) -> None:
