@@ -258,6 +258,15 @@ def test_connections_closed_while_idle_cost_nobody_an_answer(app, redis):
     assert redis.hits == before + 40
 
 
+def test_idle_connections_outlive_a_network_that_was_cut(app, redis):
+    """What keepalive has given up looks well to redis-py, and the next to use it gets no answer: so there is none."""
+    app.get_many()
+    connections = subprocess.run(
+        ["ss", "--tcp", "--numeric", "--options", f"dport = :{redis.port}"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "ESTAB" in connections and "keepalive" not in connections, connections
+
+
 # --- Consul away ------------------------------------------------------------------------------------------------------
 
 

@@ -432,6 +432,9 @@ class Counter:
             address.password or None,
             socket_connect_timeout=self.timeout,
             socket_timeout=self.timeout,
+            # An idle connection then outlives a network that was cut. One that keepalive has given up looks well to
+            # redis-py (8.1 takes its ETIMEDOUT for "nothing to read"), and whoever is given it gets no answer (seen).
+            socket_keepalive=False,
             # An INCR whose answer was lost may have counted: never sent twice.
             retry=Retry(NoBackoff(), 0),
             # The plain handshake, that each Redis knows; RESP3's notifications are of no use here.
