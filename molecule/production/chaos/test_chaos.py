@@ -56,6 +56,7 @@ def test_an_app_host_is_cut_from_the_network(lab, users, writer, nobody_notices)
         lab.wait_for(
             lambda host=host: lab.address(VICTIM) in lab.site(host).headers["X-Served-By"], 30, f"{host} asks it again"
         )
+    time.sleep(5)
     nobody_notices("app host cut from the network", f"out of DNS after {left:.1f} s, back after {back:.0f} s")
     # A new connection waits for the connect time-out, 1 s; what had been sent already waits for mydemo's read_timeout, to
     # which the inventory gives the same. And what a busy machine adds.

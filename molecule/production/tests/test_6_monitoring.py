@@ -70,7 +70,7 @@ def watching(lab) -> Iterator[None]:
         for watcher in WATCHERS:
             run(
                 watcher.check,
-                f"systemd-run --unit watcher-{watcher.package} --working-directory {FOLDER} {FOLDER}/{watcher.run}",
+                f"systemd-run --collect --unit watcher-{watcher.package} --working-directory {FOLDER} {FOLDER}/{watcher.run}",
             )
         yield
     finally:

@@ -374,12 +374,12 @@ class RedisAway(Exception):
 
 class Counter:
     """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off. Who comes during that
-    waits for what it finds, as Redis may be well again; who comes during the back-off is told at once, so that threads
-    are left for /health."""
+    waits a little for what it finds, as Redis may be well again; who comes during the back-off is told at once, so that
+    threads are left for /health."""
 
     name = "hits"
-    # Seconds, of each step. Less than a load balancer waits for an answer, or its users would not be told why there is
-    # none.
+    # Seconds, of each step and for each to wait. Less than a load balancer waits for an answer: its users are to be told why
+    # there is none.
     timeout = 0.5
 
     def __init__(self) -> None:
@@ -394,21 +394,30 @@ class Counter:
         client = self._admit(address)
         if not self._failures:
             return self._increment(client)
-        with self._trial:
-            return self._increment(self._admit(address))
+        if not self._trial.acquire(timeout=self.timeout):
+            raise RedisAway
+        try:
+            if client is not self._client or time.monotonic() < self._retry_at:
+                raise RedisAway
+            return self._increment(client)
+        finally:
+            self._trial.release()
 
     def _increment(self, client: redis.Redis) -> int:
         try:
             count = client.incr(self.name)
         # ValueError: a host name that cannot even be looked up
         except (redis.RedisError, OSError, ValueError) as error:
+            # The idle ones are no better, and each would cost somebody an answer.
+            client.connection_pool.disconnect(inuse_connections=False)
             with self._lock:
-                if not self._failures:
-                    log.warning("Redis does not answer, trying again: %s", error)
-                self._failures += 1
-                self._retry_at = time.monotonic() + backoff(self._failures)
+                if client is self._client:
+                    if not self._failures:
+                        log.warning("Redis does not answer, trying again: %s", error)
+                    self._failures += 1
+                    self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if self._failures:
+        if self._failures and client is self._client:
             log.info("Redis answers again")
             self._failures, self._retry_at = 0, 0.0
         return count
