@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from programs import free_port, wait_for
+from programs import Redis, free_port, wait_for
 
 GOOD = (
     '{"redis_config": {"redis_host": "h", "redis_port": 1, "redis_db": 0, "redis_password": "p"}, "show_message": "m"}'
@@ -250,6 +250,24 @@ def test_who_comes_while_redis_is_tried_again_gets_an_answer(app, redis):
         redis.popen.send_signal(signal.SIGCONT)
 
 
+def test_frozen_redis_is_left_for_another_one(app, consul, redis, tmp_path):
+    other = Redis(redis.binary, tmp_path).start()
+    redis.popen.send_signal(signal.SIGSTOP)
+    try:
+        for answer in app.get_many(60):
+            assert_says_sorry(answer, "Redis does not answer")
+        consul.put(other.settings())
+        wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "every worker asks the other one", 5)
+        redis.popen.send_signal(signal.SIGCONT)
+        time.sleep(1)  # what the former one still had to do is done
+        frozen, counted = redis.hits, other.hits
+        assert {answer.status for answer in app.get_many()} == {200}
+        assert (redis.hits, other.hits) == (frozen, counted + 40)
+    finally:
+        redis.popen.send_signal(signal.SIGCONT)
+        other.stop(signal.SIGKILL)
+
+
 def test_connections_closed_while_idle_cost_nobody_an_answer(app, redis):
     app.get_many()
     before = redis.hits
@@ -258,8 +276,8 @@ def test_connections_closed_while_idle_cost_nobody_an_answer(app, redis):
     assert redis.hits == before + 40
 
 
-def test_idle_connections_outlive_a_network_that_was_cut(app, redis):
-    """What keepalive has given up looks well to redis-py, and the next to use it gets no answer: so there is none."""
+def test_connections_to_redis_are_without_keepalive(app, redis):
+    """What keepalive has given up, the network cut, looks well to redis-py, and the next to use it gets no answer."""
     app.get_many()
     connections = subprocess.run(
         ["ss", "--tcp", "--numeric", "--options", f"dport = :{redis.port}"], check=True, capture_output=True, text=True

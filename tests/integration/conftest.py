@@ -77,7 +77,8 @@ class Agent:
             self.process = subprocess.Popen(
                 [consul_binary(), "agent", "-config-file", str(path)], stdout=log, stderr=subprocess.STDOUT
             )
-        self.wait_for(lambda: self.api("GET", "/v1/health/service/consul?passing"), "its own service")
+        # Consistent, so that all that was ever acknowledged can be read: a new leader answers before it has read its log.
+        self.wait_for(lambda: self.api("GET", "/v1/health/service/consul?passing&consistent"), "its own service")
 
     def stop(self):
         self.process.terminate()

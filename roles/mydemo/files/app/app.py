@@ -378,8 +378,8 @@ class Counter:
     threads are left for /health."""
 
     name = "hits"
-    # Seconds, of each step and for each to wait. Less than a load balancer waits for an answer: its users are to be told why
-    # there is none.
+    # Seconds, for each step (connect, each command) and for who waits for a trial. Less than a load balancer waits for an
+    # answer: a Redis that is away costs one step, and users are told so.
     timeout = 0.5
 
     def __init__(self) -> None:
@@ -408,7 +408,7 @@ class Counter:
             count = client.incr(self.name)
         # ValueError: a host name that cannot even be looked up
         except (redis.RedisError, OSError, ValueError) as error:
-            # The idle ones are no better, and each would cost somebody an answer.
+            # The idle ones may be as dead, and each would cost somebody an answer.
             client.connection_pool.disconnect(inuse_connections=False)
             with self._lock:
                 if client is self._client:
@@ -417,9 +417,11 @@ class Counter:
                     self._failures += 1
                     self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if self._failures and client is self._client:
-            log.info("Redis answers again")
-            self._failures, self._retry_at = 0, 0.0
+        if self._failures:
+            with self._lock:
+                if self._failures and client is self._client:
+                    log.info("Redis answers again")
+                    self._failures, self._retry_at = 0, 0.0
         return count
 
     def _admit(self, address: RedisAddress) -> redis.Redis:
