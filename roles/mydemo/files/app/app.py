@@ -374,8 +374,8 @@ class RedisAway(Exception):
 
 class Counter:
     """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off. Who comes during that
-    waits a little for what it finds, as Redis may be well again; who comes during the back-off is told at once, so that
-    threads are left for /health."""
+    waits a little for what it finds, as Redis may be well again; who comes during the back-off is told at once, and
+    leaves the threads to /health."""
 
     name = "hits"
     # Seconds, for each step (connect, each command) and for who waits for a trial. Less than a load balancer waits for an
@@ -391,19 +391,21 @@ class Counter:
         self._retry_at = 0.0
 
     def add_one(self, address: RedisAddress) -> int:
-        client = self._admit(address)
-        if not self._failures:
-            return self._increment(client)
+        client, failures = self._admit(address)
+        if not failures:
+            return self._increment(client, failures)
         if not self._trial.acquire(timeout=self.timeout):
             raise RedisAway
         try:
-            if client is not self._client or time.monotonic() < self._retry_at:
-                raise RedisAway
-            return self._increment(client)
+            with self._lock:
+                if client is not self._client or time.monotonic() < self._retry_at:
+                    raise RedisAway
+                failures = self._failures
+            return self._increment(client, failures)
         finally:
             self._trial.release()
 
-    def _increment(self, client: redis.Redis) -> int:
+    def _increment(self, client: redis.Redis, failures: int) -> int:
         try:
             count = client.incr(self.name)
         # ValueError: a host name that cannot even be looked up
@@ -411,26 +413,28 @@ class Counter:
             # The idle ones may be as dead, and each would cost somebody an answer.
             client.connection_pool.disconnect(inuse_connections=False)
             with self._lock:
-                if client is self._client:
-                    if not self._failures:
+                # Of those that failed at the same time one counts.
+                if client is self._client and failures == self._failures:
+                    if not failures:
                         log.warning("Redis does not answer, trying again: %s", error)
                     self._failures += 1
                     self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if self._failures:
+        if failures:
             with self._lock:
-                if self._failures and client is self._client:
+                if client is self._client:
                     log.info("Redis answers again")
                     self._failures, self._retry_at = 0, 0.0
         return count
 
-    def _admit(self, address: RedisAddress) -> redis.Redis:
+    def _admit(self, address: RedisAddress) -> tuple[redis.Redis, int]:
+        """The client, and how often it has failed in a row. RedisAway during the back-off."""
         with self._lock:
             if address != self._address:
                 self._connect(address)
             if time.monotonic() < self._retry_at:
                 raise RedisAway
-            return self._client
+            return self._client, self._failures
 
     def _connect(self, address: RedisAddress) -> None:
         if self._client:
