@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from programs import Redis, free_port, wait_for
+from programs import Answer, App, Redis, free_port, wait_for
 
 GOOD = (
     '{"redis_config": {"redis_host": "h", "redis_port": 1, "redis_db": 0, "redis_password": "p"}, "show_message": "m"}'
@@ -222,70 +223,78 @@ def test_redis_stopped_and_started(app, consul, redis):
     assert len(app.lines("Redis does not answer, trying")) <= 2  # one a worker
 
 
-def test_frozen_redis_does_not_take_the_health_page_along(app, redis):
+@contextlib.contextmanager
+def frozen(redis: Redis) -> Iterator[None]:
     redis.popen.send_signal(signal.SIGSTOP)
     try:
+        yield
+    finally:
+        redis.popen.send_signal(signal.SIGCONT)
+
+
+def test_frozen_redis_does_not_take_the_health_page_along(app, redis):
+    with frozen(redis):
         for answer in app.get_many(60):
             assert_says_sorry(answer, "Redis does not answer")
             assert answer.seconds < 2
         assert app.get("/health").seconds < 0.5
-    finally:
-        redis.popen.send_signal(signal.SIGCONT)
     wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
+
+
+def all_served(app: App, attempt: Callable[[], list[Answer]]) -> bool:
+    """In one of three attempts: a busy machine may take its time over what has half a second."""
+    for _ in range(3):
+        if {answer.status for answer in attempt()} == {200}:
+            return True
+        wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
+    return False
 
 
 def test_who_comes_while_redis_is_tried_again_gets_an_answer(app, redis):
     """As an instance's users do when its host is back in the network: by then they come by the hundred."""
 
-    def statuses() -> set[int]:
-        redis.popen.send_signal(signal.SIGSTOP)
-        try:
+    def attempt() -> list[Answer]:
+        with frozen(redis), ThreadPoolExecutor(1) as pool:
             for answer in app.get_many(60):
                 assert_says_sorry(answer, "Redis does not answer")
             time.sleep(2.2)  # the longest back-off, and a little
-            with ThreadPoolExecutor(1) as pool:
-                asked = pool.submit(app.get_many, 20)
-                time.sleep(0.1)  # they are there, and one is on its way to Redis
-                redis.popen.send_signal(signal.SIGCONT)
-                return {answer.status for answer in asked.result()}
-        finally:
+            asked = pool.submit(app.get_many, 20)
+            time.sleep(0.1)  # they are there, and one is on its way to Redis
             redis.popen.send_signal(signal.SIGCONT)
+            return asked.result()
 
-    # Again where the machine was too busy to bring Redis back within the half second that they wait.
-    seen = [statuses()]
-    while seen[-1] != {200} and len(seen) < 3:
-        wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 5)
-        seen.append(statuses())
-    assert seen[-1] == {200}, seen
+    assert all_served(app, attempt)
 
 
 def test_requests_that_fail_together_count_as_one(app, redis):
-    """Else half a second without Redis would cost the users two more."""
+    """Else half a second without Redis would cost the users two seconds more."""
+
+    def attempt() -> list[Answer]:
+        with frozen(redis):
+            for answer in app.get_many(10):
+                assert_says_sorry(answer, "Redis does not answer")
+        time.sleep(0.8)  # more than the first back-off
+        return app.get_many()
+
     app.get_many()
-    redis.popen.send_signal(signal.SIGSTOP)
-    try:
-        for answer in app.get_many(10):
-            assert_says_sorry(answer, "Redis does not answer")
-    finally:
-        redis.popen.send_signal(signal.SIGCONT)
-    wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "the app has recovered", 1.3)
+    assert all_served(app, attempt)
 
 
 def test_frozen_redis_is_left_for_another_one(app, consul, redis, tmp_path):
     other = Redis(redis.binary, tmp_path).start()
-    redis.popen.send_signal(signal.SIGSTOP)
     try:
-        for answer in app.get_many(60):
-            assert_says_sorry(answer, "Redis does not answer")
-        consul.put(other.settings())
-        wait_for(lambda: {answer.status for answer in app.get_many()} == {200}, "every worker asks the other one", 5)
-        redis.popen.send_signal(signal.SIGCONT)
+        with frozen(redis):
+            for answer in app.get_many(60):
+                assert_says_sorry(answer, "Redis does not answer")
+            consul.put(other.settings())
+            wait_for(
+                lambda: {answer.status for answer in app.get_many()} == {200}, "every worker asks the other one", 5
+            )
         time.sleep(1)  # what the former one still had to do is done
-        frozen, counted = redis.hits, other.hits
+        former, counted = redis.hits, other.hits
         assert {answer.status for answer in app.get_many()} == {200}
-        assert (redis.hits, other.hits) == (frozen, counted + 40)
+        assert (redis.hits, other.hits) == (former, counted + 40)
     finally:
-        redis.popen.send_signal(signal.SIGCONT)
         other.stop(signal.SIGKILL)
 
 

@@ -373,7 +373,7 @@ class RedisAway(Exception):
 
 
 class Counter:
-    """The counter in Redis. While Redis is ailing one request at a time tries it, after a back-off. Who comes during that
+    """The counter in Redis. While Redis is ailing one request of a worker tries it, after a back-off. Who comes during that
     waits a little for what it finds, as Redis may be well again; who comes during the back-off is told at once, and
     leaves the threads to /health."""
 
@@ -420,9 +420,9 @@ class Counter:
                     self._failures += 1
                     self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if failures:
+        if self._failures:
             with self._lock:
-                if client is self._client:
+                if self._failures and client is self._client:
                     log.info("Redis answers again")
                     self._failures, self._retry_at = 0, 0.0
         return count
