@@ -26,7 +26,7 @@ class Users:
     certificate: that is a test of its own."""
 
     def __init__(self, urls: Iterable[str], host: str, rate: int = 200, longest: str = "20m") -> None:
-        self._urls = list(urls)
+        self._urls, self.rate = list(urls), rate
         workers = 20
         each = rate / len(self._urls) / workers
         self._command = ["hey", "-z", longest, "-c", str(workers), "-q", f"{each:g}", "-t", "10", "-host", host]

@@ -86,7 +86,9 @@ def nobody_notices(lab, users, writer, figures) -> Callable[..., None]:
         entries = lab.consul("kv/written/?recurse&consistent")
         values = {int(entry["Key"].rpartition("/")[2]): b64decode(entry["Value"]).decode() for entry in entries}
         assert users.failed == 0, users
-        assert users.requests > 0 and writer.acknowledged
+        # Who is kept waiting asks the less: this many there are even so.
+        assert users.requests > 0.75 * users.rate * users.seconds, users
+        assert writer.acknowledged
         assert writer.lost(values) == set()
 
     return see

@@ -49,7 +49,7 @@ def registry(lab) -> Iterator[str]:
 def run(lab: Lab, playbook: str, password: str = PASSWORD) -> PlaybookRun:
     known = {"mydemo_registry_username": USER, "mydemo_registry_password": password}
     done = lab.playbook(f"playbooks/{playbook}.yml", "-vvv", "--diff", docker_host_registry=REGISTRY, **known)
-    assert password not in done.output
+    assert password not in done.output and lab.secrets_in(done.output) == []
     return done
 
 

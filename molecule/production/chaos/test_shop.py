@@ -117,8 +117,9 @@ def see_that_all_serve(lab: Lab, version: str) -> None:
 def test_a_service_of_ones_own_is_released_and_balanced(lab, release, balanced, figures):
     done = release("1", "--check")
     assert done.ok and done.changed.keys() >= set(lab.hosts("mydemo")), done.output
-    done = release("1")
+    done = release("1", "-vvv", "--diff")  # makes its token, too
     assert done.ok, done.output
+    assert lab.secret("tokens/release_shop") and lab.secrets_in(done.output) == []
     see_that_all_serve(lab, "1")
     for balancer in lab.hosts("nginx_lb"):
         lab.wait_for(lambda of=balancer: through(lab, of) == "shop 1", 10, f"{balancer} knows it")

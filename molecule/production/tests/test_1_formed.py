@@ -70,6 +70,13 @@ def test_both_load_balancers_answer_from_every_instance(lab):
         )
 
 
+def test_each_load_balancer_is_in_the_mode_that_its_nginx_takes(lab):
+    """One in each: what is said of both load balancers is said of both modes."""
+    configurations = {host: lab.exec(host, "nginx -T") for host in ("lb1", "lb2")}
+    assert "set $upstream_name mydemo.service.consul;" in configurations["lb1"]
+    assert "server mydemo.service.consul:5000 resolve " in configurations["lb2"]
+
+
 def test_a_user_is_sent_on_to_https_by_the_name(lab):
     certificate = lab.secrets.parent / "demo.pem"
     for host in lab.hosts("nginx_lb"):

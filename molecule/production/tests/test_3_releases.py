@@ -9,6 +9,7 @@ called, and then none of whom may have got anything but an answer."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,76 @@ def test_the_only_one_that_serves_is_not_replaced(lab, second):
         for host in others:
             lab.exec(host, "docker start mydemo")
     see_that_all_serve(lab)
+
+
+@pytest.mark.chaos
+def test_a_release_that_stops_half_way_leaves_none_in_maintenance(lab, second, release):
+    first, *others = lab.hosts("mydemo")
+    before = containers(lab)
+    # A name that there is not: so the load balancers are never told of the new instance.
+    done = lab.playbook(DEPLOY, mydemo_version=FIRST, nginx_lb_domain="node.consul", **FAST)
+    assert not done.ok and "is not present after 30 s" in words(done), done.output
+    assert images(lab)[first] == digest(lab, FIRST)
+    assert {host: containers(lab)[host] for host in others} == {host: before[host] for host in others}
+    see_that_all_serve(lab)
+
+
+@pytest.mark.chaos
+def test_two_hosts_at_a_time(lab, second, release, nobody_notices):
+    before = containers(lab)
+    *pair, last = lab.hosts("mydemo")
+    done = lab.playbook(DEPLOY, mydemo_version=SICK, mydemo_serial=2, **FAST)
+    assert not done.ok and f"is not healthy with version {SICK}" in words(done), done.output
+    see_that_all_run(lab, SECOND)
+    after = containers(lab)
+    assert {host for host in after if after[host] != before[host]} == set(pair)
+    see_that_all_serve(lab)
+
+    release(FIRST, mydemo_serial=2)
+    nobody_notices("two hosts at a time: a broken release, and a good one")
+    see_that_all_run(lab, FIRST)
+    see_that_all_serve(lab)
+    since = {host: datetime.fromisoformat(at[:19]) for host, (_id, at, _image) in containers(lab).items()}
+    gap = max(since[host] for host in pair) - min(since[host] for host in pair)
+    assert gap < since[last] - max(since[host] for host in pair), since
+
+
+@pytest.mark.chaos
+def test_two_instances_on_each_host(lab, second, release, nobody_notices):
+    ports = {"mydemo_ports": [5000, 5001]}
+    everybody = {f"mydemo-{lab.address(host)}-{port}" for host in lab.hosts("mydemo") for port in ports["mydemo_ports"]}
+    before = containers(lab)
+    release(SECOND, **ports)
+    try:
+        assert containers(lab) == before
+        # Where nginx takes the ports from Consul; the other load balancer goes on with the one that it knows.
+        by_srv = {"name": "mydemo", "port": "srv", "server_name": "demo.example.com", "read_timeout": "1s"}
+        balancer = next(name for name in lab.inventory_names("nginx_lb") if name.startswith("lb2"))
+        done = lab.playbook("playbooks/nginx_lb.yml", "--limit", balancer, nginx_lb_services=[by_srv])
+        assert done.ok, done.output
+        see_that_it_asks(lab, everybody)
+        release(FIRST, **ports)
+        nobody_notices("a release of two instances on each of three hosts")
+        see_that_it_asks(lab, everybody)
+        see_that_all_run(lab, FIRST)
+        for host in lab.hosts("mydemo"):
+            image = lab.exec(host, "docker inspect --format '{{.Config.Image}}' mydemo-5001")
+            assert image == digest(lab, FIRST)
+            assert lab.http(host, 5001).headers["X-Served-By"] == f"mydemo-{lab.address(host)}-5001"
+    finally:
+        done = lab.playbook("playbooks/nginx_lb.yml")
+        for host in lab.hosts("mydemo"):
+            lab.exec(host, "docker stop mydemo-5001; docker rm --force mydemo-5001")
+    assert done.ok, done.output
+    see_that_all_serve(lab)
+
+
+def see_that_it_asks(lab: Lab, everybody: set[str]) -> None:
+    lab.wait_for(
+        lambda: {lab.site("lb2").headers["X-Served-By"] for _request in range(40)} == everybody,
+        20,
+        "lb2 asks every instance",
+    )
 
 
 @pytest.mark.chaos
