@@ -80,7 +80,7 @@ molecule-debian13: build
 molecule-%: dev-tools
 	@molecule test --scenario-name $*
 
-chaos: dev-tools  ## what make test has no time for: both load balancers, and all that breaks under load, in a table
+chaos: dev-tools  ## what make test has no time for: both load balancers, and all that breaks under load, in tables
 	@molecule test --scenario-name balancers
 	for step in destroy create prepare converge; do molecule $$step --scenario-name production; done
 	pytest -m 'chaos or not chaos' molecule/production/tests molecule/production/chaos

@@ -19,6 +19,11 @@ from lab.testing import ROOT, Answer, LockedLab, ask
 
 
 class ProductionLab(LockedLab):
+    def secret_values(self) -> dict[str, str]:
+        """And that of the user's own making: the key of the site's certificate."""
+        key = self.secrets.parent / "demo.key"
+        return super().secret_values() | {key.name: key.read_text().splitlines()[1]}
+
     def trusting_the_site(self) -> ssl.SSLContext:
         trust = ssl.create_default_context(cafile=self.secrets.parent / "demo.pem")
         trust.check_hostname = False  # asked by its address; the test of TLS looks at the name
@@ -85,9 +90,7 @@ def nobody_notices(lab, users, writer, figures) -> Callable[..., None]:
         # By a leader that is sure to be it, and has read its log: a new one answers before that.
         entries = lab.consul("kv/written/?recurse&consistent")
         values = {int(entry["Key"].rpartition("/")[2]): b64decode(entry["Value"]).decode() for entry in entries}
-        assert users.failed == 0, users
-        # Who is kept waiting asks the less: this many there are even so.
-        assert users.requests > 0.75 * users.rate * users.seconds, users
+        assert users.enough and users.failed == 0, users
         assert writer.acknowledged
         assert writer.lost(values) == set()
 

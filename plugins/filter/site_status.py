@@ -571,11 +571,13 @@ def holders(names: list[str]) -> list[str]:
 
 
 def secret_rows(site: Site) -> list[tuple]:
-    """A row for each file, and one for a whole folder of tokens, which has one for each node."""
+    """A row for each file, and one for those of which there is one for each node, tokens and certificates' keys."""
     ages: dict[str, list[int]] = {}
     for one in site.controller.get("ages", []):
         path = os.path.relpath(one["path"], site.secrets_dir)
         place = "tokens/*" if path.startswith("tokens/") else path
+        if place.endswith(".key") and place not in ("gossip.key", "ca.key"):
+            place = "*.key"
         ages.setdefault(place, []).append(site.days_old(one["written"]))
     return [
         (str(max(days)), place if len(days) == 1 else f"{place} (the oldest of {len(days)})")

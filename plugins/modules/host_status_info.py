@@ -32,6 +32,12 @@ options:
     description: Look at the host's Consul agent.
     type: bool
     default: true
+  checks:
+    description:
+      - Look at the checks of that agent alone. For this a token does that may read the node and its services, as the agent's
+        own.
+    type: bool
+    default: false
   cluster:
     description: Ask that agent for the whole cluster as well, its leader, members, services and checks.
     type: bool
@@ -128,6 +134,24 @@ consul:
       description:
         - By the ids of those of its checks that do not pass, what they said last. The cluster hears of that only
           minutes later.
+      type: dict
+      sample: {"service:web-1": "HTTP GET http://192.0.2.31/health: 500"}
+checks:
+  description: The agent's checks.
+  returned: with O(checks)
+  type: dict
+  contains:
+    error:
+      description: Why the agent could not be asked, V(null) if it could.
+      type: str
+      sample: null
+    passing:
+      description: The ids of those that pass, sorted.
+      type: list
+      elements: str
+      sample: ["service:web-2"]
+    outputs:
+      description: By the ids of those that do not pass, what they said last.
       type: dict
       sample: {"service:web-1": "HTTP GET http://192.0.2.31/health: 500"}
 cluster:
@@ -300,15 +324,28 @@ def look_at_agent(client):
         checks = client.get("agent/checks").data or {}
     except ConsulError as error:
         return {"error": str(error)}
-    failing = {id_: check for id_, check in checks.items() if check["Status"] != "passing"}
     return {
         "error": None,
         "version": own["Config"]["Version"],
         "node": own["Config"]["NodeName"],
         "address": own["Member"]["Addr"],
         "server": own["Config"]["Server"],
-        "outputs": {id_: shortened(check["Output"]) for id_, check in failing.items()},
+        "outputs": outputs(checks),
     }
+
+
+def look_at_checks(client):
+    try:
+        checks = client.get("agent/checks").data or {}
+    except ConsulError as error:
+        return {"error": str(error)}
+    failing = outputs(checks)
+    return {"error": None, "passing": sorted(checks.keys() - failing.keys()), "outputs": failing}
+
+
+def outputs(checks):
+    """What those that do not pass said last."""
+    return {id_: shortened(check["Output"]) for id_, check in checks.items() if check["Status"] != "passing"}
 
 
 def look_at_cluster(client):
@@ -684,6 +721,8 @@ def execute(module, client):
     known = {"changed": False, "os": name_of_system()}
     if params["agent"]:
         known["consul"] = look_at_agent(client)
+    if params["checks"]:
+        known["checks"] = look_at_checks(client)
     if params["cluster"]:
         # An agent that was silent would be so again.
         silent = known.get("consul", {}).get("error")
@@ -702,6 +741,7 @@ def main():
     module = ConsulModule(
         argument_spec={
             "agent": {"type": "bool", "default": True},
+            "checks": {"type": "bool", "default": False},
             "cluster": {"type": "bool", "default": False},
             "docker": {"type": "bool", "default": False},
             "nginx_status_port": {"type": "int", "default": 0},

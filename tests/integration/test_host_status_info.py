@@ -19,7 +19,8 @@ service_prefix "" { policy = "read" }
 
 
 def look(**options):
-    return {"dockyard.consul.host_status_info": {"cluster": True, "retries": 0, "consistency": "stale", **options}}
+    asked = {"cluster": True, "checks": True, "retries": 0, "consistency": "stale", **options}
+    return {"dockyard.consul.host_status_info": asked}
 
 
 def test_a_whole_cluster(playbook, agent):
@@ -37,6 +38,7 @@ def test_a_whole_cluster(playbook, agent):
     assert own["error"] is None and own["node"] == "tester" and own["server"]
     assert own["version"] == agent.api("GET", "/v1/agent/self")["Config"]["Version"]
     assert own["outputs"].keys() == {"c"}
+    assert found["checks"] == {"error": None, "passing": [], "outputs": own["outputs"]}
 
     cluster = found["cluster"]
     assert cluster["error"] is None

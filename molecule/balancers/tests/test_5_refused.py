@@ -51,6 +51,10 @@ TWINS = {"name": "twins", "port": "srv", "listen": 8080}
             {"nginx_lb_services": [{**HELLO, "read_timeout": "soon"}]},
             ["Nothing was changed", "'read_timeout of hello': 'soon'"],
         ),
+        (
+            {"nginx_lb_connect_timeout": "0s"},
+            ["Nothing was changed", "'nginx_lb_connect_timeout': '0s'", "more than 0"],
+        ),
         ({"nginx_lb_services": [{**HELLO, "name": "my service"}]}, ["Nothing was changed", "my service"]),
         ({"nginx_lb_telemetry_listen": "10.0.0.1"}, ["Nothing was changed", "one is '10.0.0.1'"]),
         ({"nginx_lb_telemetry_listen": "80"}, ["Nothing was changed", "cannot be told apart"]),
@@ -70,6 +74,38 @@ def test_refused(lab, configure, variables, says):
     assert not done.changed, done.changes
     assert lab.exec("lb1", what_runs) == before
     assert lab.http("lb1").status == 200
+
+
+def test_a_port_that_another_process_holds(lab, configure):
+    """`nginx -t` does not see it and `nginx -s reload` does not say it; each run does, until the port is free."""
+    port = 8090
+
+    def workers() -> set[str]:
+        return set(lab.exec("lb1", ["pgrep", "--parent", lab.pid("lb1")]).split())
+
+    second = {"name": "second", "upstream": "hello.service.consul", "port": 7000, "listen": port}
+    wanted = {"nginx_lb_services": [HELLO, second]}
+    before = workers()
+
+    lab.exec("lb1", f"systemd-run --unit holder python3 -m http.server --directory /usr/share/doc {port}")
+    try:
+        lab.wait_for(lambda: lab.http("lb1", port).status == 200, 10, "the port is held")
+        for _run in range(2):
+            done = configure("--limit", "lb1", **wanted)
+            output = " ".join(done.output.split())
+            assert not done.ok, output
+            assert "nginx does not run with what was placed" in output, output
+            assert f"bind() to 0.0.0.0:{port} failed (98: Address already in use)" in output, output
+            assert workers() <= before
+            assert lab.served_by("lb1") == lab.hello
+    finally:
+        lab.exec("lb1", "systemctl stop holder")
+
+    done = configure("--limit", "lb1", **wanted)
+    assert done.ok, done.output
+    lab.wait_for(lambda: lab.served_by("lb1", port=port) == lab.hello, 5, "the new port answers")
+    again = configure("--limit", "lb1", **wanted)
+    assert again.ok and not again.changed, again.changes
 
 
 def test_the_mode_is_changed_under_load(lab, configure):

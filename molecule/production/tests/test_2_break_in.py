@@ -16,6 +16,29 @@ from lab.testing import RPC_OVER_TLS, ask
 
 NO_TOKEN = "00000000-0000-0000-0000-000000000001"
 KINDS = ["consul1", "redis1", "app1", "lb1", "lb2", "registry1"]
+READS = [
+    "kv/probe",
+    "kv/?recurse",
+    "kv/?keys",
+    "acl/tokens",
+    "acl/policies",
+    "session/list",
+    "query",
+    "agent/self",
+    "agent/metrics",
+    "operator/raft/configuration",
+]
+# Open without a token on clients with Consul before 1.17; see docs/production.md, "Who may what".
+READS_OF_NODES_AND_SERVICES = [
+    "catalog/nodes",
+    "catalog/services",
+    "health/state/any",
+    "health/service/mydemo",
+    "internal/ui/nodes",
+    "agent/services",
+    "agent/members",
+    "agent/checks",
+]
 WRITES = [
     ("kv/probe", "mine"),
     ("agent/service/register", {"Name": "probe"}),
@@ -41,11 +64,17 @@ def something_to_read(lab):
 
 @pytest.mark.parametrize("host", KINDS)
 def test_who_has_no_token_reads_and_changes_nothing(lab, host):
-    for path in ("kv/probe", "kv/?recurse", "acl/tokens", "agent/self", "agent/metrics", "operator/raft/configuration"):
+    is_server = host in lab.hosts("consul_server")
+    for path in READS + READS_OF_NODES_AND_SERVICES if is_server else READS:
         reply = lab.api(host, path)
-        assert reply.status in (403, 404) or reply.text in ("[]", "null"), (path, reply)
+        # What Consul may not show of a list, it leaves out of it.
+        assert reply.status in (403, 404) or reply.text in ("[]", "{}", "null"), (path, reply)
     for path, data in WRITES:
         assert lab.api(host, path, method="PUT", data=data).status == 403, path
+    # Who he is to the agent: on a client whoever asks its DNS, and on a server nobody.
+    reply = lab.api(host, "acl/token/self")
+    assert reply.status == 403 or not is_server, reply.status
+    assert reply.status == 403 or [policy["Name"] for policy in reply.json()["Policies"]] == ["dns"]
 
 
 @pytest.mark.parametrize("host", KINDS)
@@ -160,11 +189,14 @@ TO_BE_FOUND = "what anybody on this host may read"
 
 def test_secrets_are_not_where_an_ordinary_user_looks(lab):
     secrets = lab.secret_values()
-    assert {"gossip.key", "management.token", "redis.password", "tokens/mydemo-app1", "ca.key"} <= secrets.keys()
+    known = {"gossip.key", "management.token", "redis.password", "tokens/mydemo-app1", "ca.key", "demo.key"}
+    assert known <= secrets.keys()
     values = "\n".join(secrets.values())
     for host in lab.hosts():
         assert lab.secrets_in(lab.exec(host, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")) == [], host
-        assert lab.secrets_in(lab.exec(host, "journalctl --no-pager --output cat")) == [], host
+        journal = lab.exec(host, "journalctl --no-pager --output cat")
+        assert "consul" in journal, f"{host}: an empty journal tells nothing"
+        assert lab.secrets_in(journal) == [], host
         # By his own eyes, and all that there is; what he looks for lies where he does not look. That he does look is seen
         # by what he finds.
         found = lab.exec(
@@ -183,6 +215,9 @@ def test_the_engine_shows_no_secret(lab):
         shown = lab.exec(
             host, "docker inspect mydemo; docker history --no-trunc $(docker inspect -f '{{.Image}}' mydemo)"
         )
+        logs = lab.exec(host, "docker logs mydemo 2>&1")
+        assert "/health" in logs, f"{host}: no requests in the container's logs"
+        shown += logs
         assert lab.secrets_in(shown) == [], host
         # What runs in the container has its token from a file that only it reads.
         assert lab.exec(host, "docker exec mydemo sh -c 'cat $CONSUL_HTTP_TOKEN_FILE'") == lab.secret(

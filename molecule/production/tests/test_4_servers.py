@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The servers: one is lost, all are restarted, the management token is gone. No user notices, no write is lost."""
+"""The agents: a server is lost, all are restarted, the management token is gone; and the clients are restarted in turn. No
+user notices, no write is lost."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -143,3 +144,55 @@ def test_a_server_is_not_restarted_at_the_cost_of_the_quorum(lab):
     put_back = lab.playbook("playbooks/consul_server.yml")
     assert put_back.ok, put_back.output
     assert lab.pid(due) != pid, "what was placed before is taken up"
+
+
+@pytest.fixture
+def passing(lab) -> Iterator[list[int]]:
+    """How many instances of mydemo a server found healthy, asked over and over during a test."""
+    seen, stop = [], threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.1):
+            seen.append(len(lab.consul("health/service/mydemo?passing", "consul2")))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield seen
+    assert watcher.is_alive(), "it was looked all the time"
+    stop.set()
+    watcher.join()
+
+
+@pytest.mark.chaos
+def test_a_change_that_restarts_the_clients_does_so_in_turn(lab, users, writer, passing, nobody_notices):
+    """nginx asks a nameserver that was silent again after 5 s: so long may a user of its load balancer wait."""
+    clients = lab.hosts("consul_client")
+    before = {host: started(lab, host) for host in clients}
+    run = lab.playbook("playbooks/consul_client.yml", consul_agent_metrics_retention="90s")
+    assert run.ok, run.output
+    nobody_notices("a change that restarts every client, one after the other")
+    assert all(started(lab, host) > before[host] for host in clients), "each was restarted"
+    # Consul takes every check for failed after a start until it has passed once.
+    assert min(passing) == len(lab.hosts("mydemo")) - 1, min(passing)
+
+
+@pytest.mark.chaos
+def test_a_client_that_does_not_get_well_is_the_last_that_is_restarted(lab):
+    """And the next run makes good the change before this one, which is still to be put back."""
+    first, *others = lab.hosts("consul_client")
+    check = {"Name": "once in a while", "ID": "seldom", "TCP": "127.0.0.1:8500", "Interval": "30m", "Status": "passing"}
+    lab.consul("agent/check/register", first, "PUT", check)
+    before = {host: lab.pid(host) for host in [first, *others]}
+    try:
+        run = lab.playbook("playbooks/consul_client.yml", consul_agent_restart_wait_seconds=3)
+    finally:
+        lab.consul("agent/check/deregister/seldom", first, "PUT")
+    assert not run.ok
+    said = " ".join(run.output.split())
+    assert "these checks do not pass that did before: seldom" in said, run.output
+    assert lab.pid(first) != before[first]
+    assert {host: lab.pid(host) for host in others} == {host: before[host] for host in others}
+
+    run = lab.playbook("playbooks/consul_client.yml")
+    assert run.ok, run.output
+    assert all(lab.pid(host) != before[host] for host in others)

@@ -110,6 +110,7 @@ def test_a_healthy_site(lab, status, tmp_path):
     assert data["healthy"] and file.stat().st_mode & 0o777 == 0o600
     assert {one["name"] for one in data["nodes"]} == {node(host) for host in lab.hosts()}
     assert {one["host"] for one in data["containers"]} == set(lab.hosts("mydemo"))
+    assert {"ca.key", "gossip.key"} <= {one["path"].rpartition("/")[2] for one in data["secrets"]}
 
 
 def test_it_changes_nothing_and_gives_no_secret_away(lab, status):

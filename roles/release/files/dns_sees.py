@@ -8,7 +8,7 @@
 SERVER is as nginx's `resolver` has it: an IPv6 address stands in brackets.
 
 The question is for SRV, which knows the port, too, and goes over TCP, where no answer is cut. A nameserver that answers
-nothing at all is none that a load balancer could use: it is passed over, and said so.
+nothing at all would stop every release: it is passed over, and said so.
 """
 
 import random

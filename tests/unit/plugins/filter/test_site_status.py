@@ -104,6 +104,9 @@ def healthy_site():
             "certificates": [certificate("/site/.secrets/ca.pem", 3000, "ca")],
             "ages": [
                 {"path": "/site/.secrets/gossip.key", "written": NOW - 40 * DAY},
+                {"path": "/site/.secrets/ca.key", "written": NOW - 40 * DAY},
+                {"path": "/site/.secrets/consul1.key", "written": NOW - 8 * DAY},
+                {"path": "/site/.secrets/consul2.key", "written": NOW - 7 * DAY},
                 {"path": "/site/.secrets/tokens/app1", "written": NOW - 2 * DAY},
                 {"path": "/site/.secrets/tokens/dns", "written": NOW - 9 * DAY},
             ],
@@ -181,6 +184,8 @@ Certificates
 Keys, tokens and passwords, in /site/.secrets
   DAYS OLD  FILE
   40        gossip.key
+  40        ca.key
+  8         *.key (the oldest of 2)
   9         tokens/* (the oldest of 2)"""
 
 
@@ -527,7 +532,10 @@ def test_a_certificate_that_cannot_be_read(site):
 
 def test_a_secret_that_is_too_old(site):
     assert sentences({**site, "secret_days": 40}) == []
-    assert sentences({**site, "secret_days": 39}) == ["controller: /site/.secrets/gossip.key is 40 days old; change it"]
+    assert sentences({**site, "secret_days": 39}) == [
+        "controller: /site/.secrets/gossip.key is 40 days old; change it",
+        "controller: /site/.secrets/ca.key is 40 days old; change it",
+    ]
 
 
 # What is wrong comes first, and worst first

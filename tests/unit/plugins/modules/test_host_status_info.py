@@ -26,6 +26,7 @@ from ansible_collections.dockyard.consul.plugins.modules.host_status_info import
     look_at_agent,
     look_at_ages,
     look_at_certificates,
+    look_at_checks,
     look_at_cluster,
     look_at_docker,
     look_up,
@@ -72,6 +73,20 @@ def test_an_agent():
 
 def test_an_agent_that_is_silent_is_told_of():
     assert look_at_agent(FakeClient(agent__self=SELF)) == {"error": "GET agent/checks: no answer within 5 s"}
+    assert look_at_checks(FakeClient()) == {"error": "GET agent/checks: no answer within 5 s"}
+
+
+def test_its_checks_alone():
+    checks = {
+        "b": {"Status": "passing", "Output": "fine"},
+        "a": {"Status": "passing", "Output": ""},
+        "c": {"Status": "warning", "Output": "so so"},
+    }
+    assert look_at_checks(FakeClient(agent__checks=checks)) == {
+        "error": None,
+        "passing": ["a", "b"],
+        "outputs": {"c": "so so"},
+    }
 
 
 def test_a_cluster():
@@ -459,7 +474,7 @@ def test_the_name_of_the_system(tmp_path):
 class FakeModule:
     def __init__(self, **params):
         defaults = {
-            "agent": True, "cluster": False, "docker": False, "nginx_status_port": 0, "services": [],
+            "agent": True, "checks": False, "cluster": False, "docker": False, "nginx_status_port": 0, "services": [],
             "nameserver": "127.0.0.1", "domain": "consul", "certificates": [], "ages": [], "timeout": 1.0,
         }  # fmt: skip
         self.params = {**defaults, **params}
@@ -474,6 +489,7 @@ def test_an_agent_that_is_silent_is_not_asked_for_the_cluster():
 def test_only_what_is_asked_for():
     known = module.execute(FakeModule(agent=False), FakeClient())
     assert known.keys() == {"changed", "os", "dns", "certificates", "ages"}
+    assert "checks" in module.execute(FakeModule(agent=False, checks=True), FakeClient())
 
 
 def test_a_service_without_a_name():
