@@ -287,6 +287,24 @@ def test_a_release_that_stops_half_way_touches_no_other_host(lab, second):
 
 
 @pytest.mark.chaos
+def test_where_a_load_balancer_still_tells_of_an_instance_it_is_not_replaced(lab, second):
+    """Its agent hears no server, and goes on with what it remembers."""
+    before, was_noted = containers(lab), noted(lab)
+    for server in lab.hosts("consul_server"):
+        lab.exec(server, f"ip route add blackhole {lab.address('lb1')}")
+    try:
+        done = lab.playbook(DEPLOY, mydemo_version=FIRST, **FAST)
+    finally:
+        for server in lab.hosts("consul_server"):
+            lab.exec(server, f"ip route del blackhole {lab.address('lb1')}")
+        # Rather than wait until it finds out by itself that its connection is none any more.
+        lab.exec("lb1", "systemctl restart consul")
+    assert not done.ok and "is not absent after 30 s" in words(done), done.output
+    assert (containers(lab), noted(lab)) == (before, was_noted)
+    see_that_all_serve(lab)
+
+
+@pytest.mark.chaos
 def test_where_one_host_cannot_pull_none_is_touched(lab, second):
     """The last one, whose turn would come after all others."""
     last, registry = lab.hosts("mydemo")[-1], lab.address("registry1")
