@@ -28,7 +28,7 @@ SERVICES = [("app2", "consul"), ("app2", "docker"), ("consul1", "consul")]
         # The role would close these folders to others, and mount them into the containers.
         pytest.param({"mydemo_token_file": "/etc/mydemo.token"}, "'/etc/mydemo.token': its folder", id="all of /etc"),
         pytest.param({"mydemo_token_file": "/var/lib/x"}, "'/var/lib/x': its folder", id="a folder of the system"),
-        pytest.param({"mydemo_kv_key": ""}, "mydemo_kv_key is ''", id="a key without a name"),
+        pytest.param({"mydemo_kv_key": ""}, "mydemo_kv_key is ', not a key of Consul's", id="a key without a name"),
     ],
 )
 def test_what_is_wrong_stops_the_run_before_anything_changes(lab, variables, sentence):
