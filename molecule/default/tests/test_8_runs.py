@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab.testing import run as on_this_machine
+
 SERVICES = [("app2", "consul"), ("app2", "docker"), ("consul1", "consul")]
 
 
@@ -76,6 +78,21 @@ def test_what_was_placed_and_never_read_is_read_by_the_next_run(lab, playbook, h
     run = lab.playbook(f"playbooks/{playbook}.yml", "--limit", host)
     assert run.ok, run.output
     assert lab.exec(host, pid) != before
+
+
+def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab):
+    network = lab.address("app1").rpartition(".")[0] + ".0/24"
+    # The lab's own way goes before one of this metric, so that the lab goes on.
+    machine = ["docker", "run", "--rm", "--network", "host", "--cap-add", "NET_ADMIN", "dockyard-lab:bookworm"]
+    other_way = [network, "dev", "lo", "metric", "9999"]
+    on_this_machine(*machine, "ip", "route", "add", *other_way)
+    try:
+        run = lab.playbook("lab/create.yml")
+    finally:
+        on_this_machine(*machine, "ip", "route", "delete", *other_way)
+    assert not run.ok
+    assert f"lo of this machine leads to {network}, as the lab" in " ".join(run.output.split()), run.output
+    assert "PLAY [Start the test hosts]" not in run.output
 
 
 @pytest.fixture(scope="module")
