@@ -92,4 +92,4 @@ bench: dev-tools  ## how long the modules take, beside community.general's
 clean:  ## take away what demo and test made, and nothing else
 	@lab/remove
 	docker images --format '{{.Repository}}:{{.Tag}}' 'dockyard-lab*' 2>/dev/null | xargs --no-run-if-empty docker rmi --force >/dev/null
-	rm -rf .cache .venv .venv-oldest .ansible tests/output dockyard-consul-*.tar.gz
+	rm -rf .cache .venv .venv-oldest .ansible .pytest_cache .ruff_cache tests/output dockyard-consul-*.tar.gz
