@@ -310,12 +310,14 @@ class LockedLab(Lab):
 
     def api(self, host: str, path: str, token: str = "", method: str = "GET", data: Any = None) -> Reply:
         body = [] if data is None else ["--data", json.dumps(data)]
+        # The token comes from stdin: a command line is there for everybody to read. Without one there is no stdin, since
+        # `docker exec` sometimes misses the end of an empty one, and waits for ever (moby/moby#37870).
+        header = ["--header", "@-"] if token else []
         output = self.exec(
             host,
-            # The token comes from stdin: a command line is there for everybody to read.
-            ["curl", "--silent", "--show-error", "--max-time", "10", "--header", "@-", "--request", method, *body]
+            ["curl", "--silent", "--show-error", "--max-time", "10", *header, "--request", method, *body]
             + ["--write-out", "\\n%{http_code}", f"http://127.0.0.1:8500/v1/{path}"],
-            stdin=f"X-Consul-Token: {token}\n" if token else "",
+            stdin=f"X-Consul-Token: {token}\n" if token else None,
         )
         text, _newline, status = output.rpartition("\n")
         return Reply(int(status), text)
