@@ -89,7 +89,11 @@ chaos: dev-tools  ## what make test has no time for: both load balancers, and al
 bench: dev-tools  ## how long the modules take, beside community.general's
 	@CONSUL_BIN=$$(lab/consul-binary) bench/run
 
-clean:  ## take away what demo and test made, and nothing else
-	@lab/remove
-	docker images --format '{{.Repository}}:{{.Tag}}' 'dockyard-lab*' 2>/dev/null | xargs --no-run-if-empty docker rmi --force >/dev/null
-	rm -rf .cache .venv .venv-oldest .ansible .pytest_cache .ruff_cache tests/output dockyard-consul-*.tar.gz
+clean:  ## take away the test hosts, their images and what was made in this folder
+	@if command -v docker >/dev/null; then
+		docker info >/dev/null 2>&1 || { echo >&2 "make clean: no Docker engine answers this user, so the test hosts cannot be removed: start it with lab/engine, or use sudo"; exit 1; }
+		lab/remove
+		docker images --format '{{.Repository}}:{{.Tag}}' 'dockyard-lab*' | xargs --no-run-if-empty docker rmi --force >/dev/null
+	fi
+	rm -rf .cache .venv .venv-oldest .ansible .pytest_cache .ruff_cache tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +

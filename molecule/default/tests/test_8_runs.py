@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import pytest
 
-from lab.testing import run as on_this_machine
-
 SERVICES = [("app2", "consul"), ("app2", "docker"), ("consul1", "consul")]
 
 
@@ -80,18 +78,27 @@ def test_what_was_placed_and_never_read_is_read_by_the_next_run(lab, playbook, h
     assert lab.exec(host, pid) != before
 
 
-def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab):
-    network = lab.address("app1").rpartition(".")[0] + ".0/24"
-    # What is appended comes after the lab's own way, so that the lab goes on.
+@pytest.mark.parametrize(
+    "way",
+    [
+        # What is appended comes after the lab's own way, so that the lab goes on.
+        pytest.param("{}.0/24", id="the same"),
+        pytest.param("{}.0/24 metric 100", id="a less preferred one"),
+        pytest.param("{}.240/28", id="to a part of it, where no host is"),
+    ],
+)
+def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab, way):
+    network = lab.address("app1").rpartition(".")[0]
+    destination, *metric = way.format(network).split()
+    other_way = [destination, "dev", "lo", *metric]
     machine = ["docker", "run", "--rm", "--network", "host", "--cap-add", "NET_ADMIN", "dockyard-lab:bookworm"]
-    other_way = [network, "dev", "lo"]
-    on_this_machine(*machine, "ip", "route", "append", *other_way)
+    lab.run(*machine, "ip", "route", "append", *other_way)
     try:
         run = lab.playbook("lab/create.yml")
     finally:
-        on_this_machine(*machine, "ip", "route", "delete", *other_way)
+        lab.run(*machine, "ip", "route", "delete", *other_way)
     assert not run.ok
-    assert f"lo of this machine leads to {network}, as the lab" in " ".join(run.output.split()), run.output
+    assert f"lo of this machine leads to {network}.0/24, where" in " ".join(run.output.split()), run.output
     assert "PLAY [Start the test hosts]" not in run.output
 
 

@@ -56,7 +56,7 @@ def test_repository(lab):
     """From the repository, with its key, and not with what the package would configure."""
     policy = lab.exec("repository1", "apt-cache policy consul")
     assert "Installed: 1.8.7-1" in policy
-    assert "10.213.3.11:8080/apt" in policy
+    assert f"{lab.address('repo1')}:8080/apt" in policy
     assert lab.exec("repository1", "cat /etc/consul.d/consul.hcl && ls /var/lib/consul/serf")
     assert lab.fails("repository1", "ls /opt/consul")
 
