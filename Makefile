@@ -89,7 +89,7 @@ chaos: dev-tools  ## what make test has no time for: both load balancers, and al
 bench: dev-tools  ## how long the modules take, beside community.general's
 	@CONSUL_BIN=$$(lab/consul-binary) bench/run
 
-clean:  ## take away the test hosts, their images and what was made in this folder
+clean:  ## take away the test hosts, their images and what these commands made in this folder
 	@if command -v docker >/dev/null; then
 		docker info >/dev/null 2>&1 || { echo >&2 "make clean: no Docker engine answers this user, so the test hosts cannot be removed: start it with lab/engine, or use sudo"; exit 1; }
 		lab/remove

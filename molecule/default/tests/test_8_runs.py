@@ -92,14 +92,14 @@ def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab, way):
     destination, *metric = way.format(network).split()
     other_way = [destination, "dev", "lo", *metric]
     machine = ["docker", "run", "--rm", "--network", "host", "--cap-add", "NET_ADMIN", "dockyard-lab:bookworm"]
-    lab.run(*machine, "ip", "route", "append", *other_way)
     try:
+        lab.run(*machine, "ip", "route", "append", *other_way)
         run = lab.playbook("lab/create.yml")
     finally:
-        lab.run(*machine, "ip", "route", "delete", *other_way)
+        lab.run(*machine, "ip", "route", "delete", *other_way, check=False)
     assert not run.ok
     assert f"lo of this machine leads to {network}.0/24, where" in " ".join(run.output.split()), run.output
-    assert "PLAY [Start the test hosts]" not in run.output
+    assert "TASK [Create the network]" not in run.output
 
 
 @pytest.fixture(scope="module")
