@@ -100,6 +100,7 @@ def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab, way):
     assert not run.ok
     assert f"lo of this machine leads to {network}.0/24, where" in " ".join(run.output.split()), run.output
     assert "TASK [Create the network]" not in run.output
+    assert "PLAY [Start the test hosts]" not in run.output
 
 
 @pytest.fixture(scope="module")
