@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+short_description: Place many files and folders on a host, all or nothing
+version_added: 0.1.0
+description:
+  - Makes files and folders as listed, in one round trip. If any of it fails, every old file is as it was before.
+  - Contents are compared, so a file that is as listed is not written.
+  - Where M(dockyard.consul.look) has looked at the host in this run, the files are compared on the controller. The host
+    is contacted only if one of them differs or is not known. A delegated task always contacts its host.
+  - A file that is replaced or removed, and that is not as this module placed it, is first copied to
+    C(/var/backups/dockyard). An unmodified configuration file of a Debian package is not copied.
+  - Each new content is written next to its destination and renamed. A file that is a mount, such as C(/etc/resolv.conf)
+    in a container, is written in place. A link is replaced by the file.
+  - If a run is killed, the next run of this module on the host first puts the old files back.
+author:
+  - The dockyard.consul authors (@dockyard)
+options:
+  files:
+    description:
+      - The files and folders, in any order. Each path may be listed once.
+      - The folder that a file is in must exist or be listed with O(files[].state=directory).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path on the host.
+        type: str
+        required: true
+      state:
+        description:
+          - V(file) is a file with O(files[].content), O(files[].src) or O(files[].template). It is the default where
+            one of these is set. Exactly one of them is required.
+          - V(directory) is a folder.
+          - V(absent) removes a file, a link or an empty folder. A folder that is not empty makes the task fail, unless
+            all that is in it is listed with V(absent) too. A source may be set, and is not read.
+        type: str
+        choices: [absent, directory, file]
+      when:
+        description: With V(false), the entry is left out, and its path as it is.
+        type: bool
+        default: true
+      content:
+        description: The content as text, written in UTF-8.
+        type: str
+      src:
+        description:
+          - A file on the controller, whose bytes are the content. A relative path is searched as by
+            M(ansible.builtin.copy), first in the C(files) folder of the role. A file encrypted with Ansible Vault is
+            decrypted.
+          - A list of files is joined to one, each beginning on its own line, such as a certificate and its key.
+          - In check mode, a file that is missing counts as one that an earlier task would have made.
+        type: raw
+      template:
+        description:
+          - A Jinja template on the controller. A relative path is searched as by M(ansible.builtin.template), first in
+            the C(templates) folder of the role.
+          - The variable C(ansible_managed) is C(Ansible managed) if it is not set. The other variables that
+            M(ansible.builtin.template) adds, such as C(template_path), are not available.
+        type: str
+      owner:
+        description: Name or number of the user that owns the file.
+        type: str
+        default: root
+      group:
+        description: Name or number of the group that owns the file.
+        type: str
+        default: root
+      mode:
+        description: Permissions as a quoted octal number. The default is V("0644") for a file and V("0755") for a folder.
+        type: str
+      secret:
+        description: Hide the content in the diff and in what a validate command prints.
+        type: bool
+        default: false
+  validate:
+    description:
+      - A command that judges the set before the task succeeds, if anything in the set differs. It is split into words
+        as by a shell, but no shell runs it. It has 300 seconds. It must exit with 0, otherwise the task fails with the
+        last 20 lines of its output.
+      - C(%s) is the root of a temporary tree in which all listed files and folders are staged under their full paths.
+        The command runs before anything is placed. Files of the host that are not listed are not in the tree.
+      - Without C(%s) the files are placed, then the command runs, and if it fails the old files are put back.
+      - In check mode a command without C(%s) does not run. A command with C(%s) does not run if its program is not
+        installed or if a user or group does not exist.
+      - Lines of the output that contain a line of a secret content are hidden if that line has at least 8 characters.
+    type: str
+  contents:
+    description:
+      - The contents by path, in base64. Set by the action plugin only, which keeps all contents out of the host's
+        journal in this way.
+    type: dict
+notes:
+  - Requires root, and Linux.
+  - The contents of all files are kept out of the host's journal. Set O(files[].secret) to hide a content in the diff too.
+  - C(/var/lib/dockyard/placed.json) records the SHA-256 sum of each content that was placed. If this file is lost, the
+    worst consequence is an unnecessary backup.
+  - In check mode a user, a group, a parent folder or a file on the controller may be missing.
+  - Access control lists and extended attributes of a replaced file are lost. Those of an unchanged file remain.
+attributes:
+  check_mode:
+    description: Can predict what it changes without changing it.
+    support: full
+  diff_mode:
+    description: Shows what it changes.
+    support: full
+seealso:
+  - module: ansible.builtin.copy
+  - module: ansible.builtin.template
+"""
+
+EXAMPLES = r"""
+- name: Place the Consul configuration
+  dockyard.consul.files:
+    files:
+      - {path: /etc/consul.d, state: directory, group: consul, mode: "0750"}
+      - path: /etc/consul.d/site.json
+        content: "{{ settings | to_nice_json }}"
+        group: consul
+        mode: "0640"
+        secret: true
+      - {path: /etc/consul.d/old.json, state: absent}
+    validate: consul validate %s/etc/consul.d
+
+- name: Place a virtual host, which nginx can only test in its place
+  dockyard.consul.files:
+    files:
+      - {path: /etc/nginx/conf.d/shop.conf, template: shop.conf.j2}
+      - {path: /etc/nginx/shop.pem, src: shop.pem}
+      - {path: /etc/nginx/shop.key, src: shop.key, mode: "0600", secret: true}
+    validate: nginx -t
+"""
+
+RETURN = r"""
+changed_paths:
+  description: The paths that were changed, sorted. In check mode, those that would be changed.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/consul.d/site.json]
+backups:
+  description: The backup of each file or link that was replaced or removed and was not as this module placed it.
+  returned: success
+  type: dict
+  sample:
+    /etc/consul.d/site.json: /var/backups/dockyard/etc/consul.d/site.json.20260730T101500Z
+diff:
+  description: One entry per changed path. Empty if not in diff mode.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - before: "old\n"
+      after: "new\n"
+      before_header: /etc/motd
+      after_header: /etc/motd
+"""
+
+import base64
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dockyard.consul.plugins.module_utils.placed_files import place, said
+from ansible_collections.dockyard.consul.plugins.module_utils.placing import Entry, PlacingError
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_transaction import NotPutBack
+
+# Before each content, so that hiding the contents in the result hides no word that happens to be equal to one.
+PREFIX = "base64:"
+
+
+def entries_of(files, contents):
+    return [
+        Entry(
+            path=file["path"],
+            state=file["state"],
+            owner=file["owner"],
+            group=file["group"],
+            mode=int(file["mode"], 8),
+            content=base64.b64decode(contents[file["path"]][len(PREFIX) :]) if file["state"] == "file" else None,
+            secret=file["secret"],
+        )
+        for file in files
+    ]
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "state": {"type": "str", "choices": ["absent", "directory", "file"]},
+                    "content": {"type": "str"},
+                    "src": {"type": "raw"},
+                    "template": {"type": "str"},
+                    "when": {"type": "bool", "default": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str"},
+                    "secret": {"type": "bool", "default": False, "no_log": False},
+                },
+            },
+            "validate": {"type": "str"},
+            "contents": {"type": "dict", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    if os.geteuid():
+        module.fail_json(msg="dockyard.consul.files must run as root: set become")
+    try:
+        entries = entries_of(module.params["files"], module.params["contents"] or {})
+        result = place(entries, module.params["validate"], module.check_mode)
+    except NotPutBack as error:
+        module.fail_json(msg=str(error))
+    except (PlacingError, OSError) as error:
+        module.fail_json(msg=f"Nothing was changed: {said(error)}")
+    recovered = result.pop("recovered")
+    if recovered:
+        module.warn(f"An earlier run was interrupted. What it had changed was put back first: {', '.join(recovered)}")
+    if not module._diff:
+        result["diff"] = []
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
