@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Agent
+from conftest import Agent, consul_binary
 
 READ_ALL = """
 agent_prefix "" { policy = "read" }
@@ -20,7 +22,7 @@ service_prefix "" { policy = "read" }
 
 def look(**options):
     asked = {"cluster": True, "checks": True, "retries": 0, "consistency": "stale", **options}
-    return {"dockyard.consul.host_status_info": asked}
+    return {"dockyard.consul.host_info": asked}
 
 
 def test_a_whole_cluster(playbook, agent):
@@ -68,6 +70,45 @@ def test_tokens(playbook, agent):
     assert "the token is unknown to Consul" in unknown["cluster"]["error"]
     playbook.run(look(), verbose=True)
     assert agent.token not in playbook.output
+
+
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+def test_a_token_that_may_not_read_the_agent_reads_its_services(playbook, agent):
+    """As a node's own token."""
+    check = {"CheckID": "c", "Name": "reports", "TTL": "1h", "Status": "passing"}
+    agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "ID": "web-1", "Port": 80, "Check": check})
+    token = agent.token_for('node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }')
+    own = playbook.run(look(token=token, cluster=False))["consul"]
+    assert own["errors"].keys() == {"self"} and own["error"] == own["errors"]["self"] and "HTTP 403" in own["error"]
+    assert own["services"].keys() == {"web-1"} and own["services"]["web-1"]["Port"] == 80
+    assert own["checks"]["c"] == {
+        "service_id": "web-1", "name": "reports", "type": "ttl", "status": "passing", "output": "",
+    }  # fmt: skip
+    assert own["leader"] == f"127.0.0.1:{agent.ports['server']}" and "node" not in own
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_the_process_and_its_data(playbook, running_agent, tmp_path):
+    gossip_key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    binary = consul_binary()
+    with running_agent(tmp_path, config={"encrypt": gossip_key}) as agent:
+        found = playbook.run(
+            look(port=agent.http_port, consul_data_dirs=["/none"], digest_key="00ff", consul_binaries=[binary, "/none"])
+        )
+        (process,) = [one for one in found["consul"]["running"] if one["pid"] == agent.process.pid]
+        with open(f"/proc/{agent.process.pid}/cmdline", encoding="utf-8") as file:
+            assert "agent.json" in file.read()
+        node_id = agent.api("GET", "/v1/agent/self")["Config"]["NodeID"]
+        version = agent.api("GET", "/v1/agent/self")["Config"]["Version"]
+    data = str(tmp_path / "data")
+    assert process["config_files"] == [str(tmp_path / "agent.json")] and process["config_dirs"] == []
+    assert (process["data_dir"], process["server"], process["error"]) == (data, True, None)
+    assert 0 < time.time() - process["started"] / 1e6 < 60
+    assert found["consul"]["node_id"] == node_id and found["consul"]["datacenter"] == "dc1"
+    digest = hmac.new(bytes.fromhex("00ff"), gossip_key.encode(), hashlib.sha256).hexdigest()
+    assert found["consul_data"][data]["gossip_key_digests"] == [digest] and gossip_key not in str(found)
+    assert "/none" not in found["consul_data"] and found["consul_binaries"].keys() == {binary}
+    assert found["consul_binaries"][binary]["version"].startswith(version)
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs host_info once per host and run, and keeps its result as a fact. Documented in plugins/modules/look.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.dockyard.consul.plugins.lookup.site_value import Templated
+from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
+from ansible_collections.dockyard.consul.plugins.plugin_utils.managed import HOST_INFO
+from ansible_collections.dockyard.consul.plugins.plugin_utils.preload import preload
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
+
+# Ansible imports an action before it forks.
+preload()
+
+# What the roles read of Ansible's own facts, one from each subset. Whoever gathers the network's alone gets some others too,
+# such as the distribution.
+FACTS = ("python", "interfaces")
+FACT_SUBSETS = ["!all", "network"]
+
+# What Ansible adds to each result of a module.
+FRAME = ("ansible_facts", "changed", "deprecations", "failed", "invocation", "warnings")
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "again": {"type": "bool", "default": False},
+                "forget": {"type": "list", "elements": "str", "default": []},
+                "paths": {"type": "list", "elements": "str", "default": []},
+                "token": {"type": "str", "no_log": True},
+            }
+        )
+        variables = self._variables_of_host(task_vars)
+        # Ansible's facts and those of host_info are long: -v does not show them.
+        result: dict[str, Any] = {"changed": False, "looked": False, "_ansible_verbose_override": True}
+        known = look.Look.of(variables)
+        if options["forget"]:
+            return {**result, "ansible_facts": known.without(options["forget"])}
+        if known and not options["again"]:
+            return result
+
+        known_facts = variables.get("ansible_facts") or {}
+        if not all(name in known_facts for name in FACTS):
+            gathered = self._execute_module(
+                "ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars
+            )
+            if is_bad(gathered):
+                return gathered
+            add(result, gathered)
+
+        arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], *options["paths"]], "digest_key": look.digest_key()}
+        arguments["token"] = options["token"] or self._agent_token(variables)
+        found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
+        found.pop("invocation", None)
+        if is_bad(found):
+            return found
+        add(result, found)
+        parts = {name: part for name, part in found.items() if name not in FRAME and not name.startswith("_")}
+        result["ansible_facts"][look.FACT] = {**parts, "run": look.run_id(), "changed": []}
+        if known.known.get("prepared"):
+            result["ansible_facts"][look.FACT]["prepared"] = known.known["prepared"]
+        result["looked"] = True
+        return result
+
+    def _agent_token(self, variables: Mapping[str, Any]) -> str:
+        """The token of the host's agent, as the roles place it. Empty where the host has none yet."""
+        values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
+        try:
+            if given := values.get("consul_agent_acl_agent_token"):
+                return given
+            site = SiteValues(values)
+            folder = site_secrets.checked_folder(site.secrets_dir)
+            file = site_secrets.node_token(site.node_name)
+        except (AnsibleError, KeyError, site_secrets.SecretError):
+            return ""  # check_variables reports it, with all other problems of the host
+        try:
+            return site_secrets.read(folder, file, "uuid") or ""
+        except site_secrets.SecretError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _variables_of_host(self, task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The variables of the host whose facts this task sets."""
+        if not self._task.delegate_to:
+            return task_vars
+        if not self._task.delegate_facts:
+            raise AnsibleActionFail(
+                f"The task is delegated to {self._task.delegate_to}, and its result would become facts of "
+                f"{task_vars.get('inventory_hostname')}. Set delegate_facts: true."
+            )
+        hosts = task_vars["hostvars"]
+        if self._task.delegate_to not in hosts:  # where hostvars.get() would return an undefined value
+            return {}
+        return hosts[self._task.delegate_to]
+
+
+def is_bad(module_result: Mapping[str, Any]) -> bool:
+    return bool(module_result.get("failed") or module_result.get("unreachable"))
+
+
+def add(result: dict[str, Any], module_result: Mapping[str, Any]) -> None:
+    """Add the facts and warnings of a module to the result."""
+    result["ansible_facts"] = {**result.get("ansible_facts", {}), **module_result.get("ansible_facts", {})}
+    for name in ("warnings", "deprecations"):
+        if module_result.get(name):
+            result[name] = [*result.get(name, []), *module_result[name]]

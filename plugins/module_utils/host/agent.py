@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Consul agent answers."""
+
+from __future__ import annotations
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+
+MEMBER_STATES = {1: "alive", 2: "leaving", 3: "left", 4: "failed"}
+LONGEST_OUTPUT = 300
+
+
+def shortened(text):
+    """One line, and no longer than a person reads."""
+    return " ".join((text or "").split())[:LONGEST_OUTPUT]
+
+
+def look_at_agent(client):
+    """What the agent says of itself. A question that its token may not ask hides none of the others' answers."""
+    found, errors = {}, {}
+    for name, path, understood in QUESTIONS:
+        try:
+            found.update(understood(client.get(path).data))
+        except ConsulError as error:
+            errors[name] = str(error)
+            if error.status is None:  # no answer at all: the next question would wait as long
+                break
+    return {"error": errors.get("self") or errors.get("checks"), "errors": errors, **found}
+
+
+def of_self(own):
+    return {
+        "version": own["Config"]["Version"],
+        "node": own["Config"]["NodeName"],
+        "node_id": own["Config"]["NodeID"],
+        "datacenter": own["Config"]["Datacenter"],
+        "address": own["Member"]["Addr"],
+        "server": own["Config"]["Server"],
+    }
+
+
+def of_checks(checks):
+    checks = checks or {}
+    return {"outputs": outputs(checks), "checks": {id_: own_check(one) for id_, one in checks.items()}}
+
+
+def own_check(one):
+    return {
+        "service_id": one["ServiceID"],
+        "name": one["Name"],
+        "type": one.get("Type", ""),
+        "status": one["Status"],
+        "output": shortened(one["Output"]),
+    }
+
+
+# The leader last: without servers, an agent may look for one until the time is over.
+QUESTIONS = (
+    ("self", "agent/self", of_self),
+    ("checks", "agent/checks", of_checks),
+    ("services", "agent/services", lambda services: {"services": services or {}}),
+    ("leader", "status/leader", lambda leader: {"leader": leader}),
+)
+
+
+def look_at_checks(client):
+    try:
+        checks = client.get("agent/checks").data or {}
+    except ConsulError as error:
+        return {"error": str(error)}
+    failing = outputs(checks)
+    return {"error": None, "passing": sorted(checks.keys() - failing.keys()), "outputs": failing}
+
+
+def outputs(checks):
+    """What those that do not pass said last."""
+    return {id_: shortened(check["Output"]) for id_, check in checks.items() if check["Status"] != "passing"}
+
+
+def look_at_cluster(client):
+    try:
+        leader = client.get("status/leader").data
+        peers = client.get("status/peers").data
+        members = client.get("agent/members").data
+        names = client.get("catalog/services").data
+        found = [one for name in sorted(names) for one in client.get("catalog/service/" + name).data]
+        checks = client.get("health/state/any").data
+    except ConsulError as error:
+        return {"error": str(error)}
+    return {
+        "error": None,
+        "leader": leader,
+        "peers": peers or [],
+        "members": [member(one) for one in members or []],
+        "instances": [instance(one) for one in found],
+        "checks": [check(one) for one in checks],
+    }
+
+
+def member(one):
+    return {
+        "name": one["Name"],
+        "address": one["Addr"],
+        "state": MEMBER_STATES.get(one["Status"], "unknown"),
+        "server": one["Tags"].get("role") == "consul",
+        # "1.8.7+dfsg1:48e1c5a7": what follows the colon is the revision
+        "version": one["Tags"].get("build", "").partition(":")[0],
+    }
+
+
+def instance(one):
+    return {
+        "service": one["ServiceName"],
+        "id": one["ServiceID"],
+        "node": one["Node"],
+        "address": one["ServiceAddress"] or one["Address"],
+        "port": one["ServicePort"],
+    }
+
+
+def check(one):
+    return {
+        "node": one["Node"],
+        "service_id": one["ServiceID"],
+        "id": one["CheckID"],
+        "name": one["Name"],
+        "status": one["Status"],
+        "output": shortened(one["Output"]),
+        "notes": one["Notes"],
+    }

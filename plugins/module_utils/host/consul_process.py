@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The consul agents that run on this host, as /proc shows them, and what they keep in their data folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+from ansible_collections.dockyard.consul.plugins.module_utils.host.paths import keyed
+from ansible_collections.dockyard.consul.plugins.module_utils.service_state import clock_offset, short_name
+
+# The only options whose values are returned; -encrypt, for one, is a secret.
+SHOWN_OPTIONS = {"config-dir": "config_dirs", "config-file": "config_files", "data-dir": "data_dirs"}
+
+
+def look_at_processes(proc="/proc"):
+    return [one for pid in consul_pids(proc) for one in [process(proc, pid)] if one]
+
+
+def consul_pids(proc):
+    """Processes named consul. Only the small file comm is read of all the others."""
+    for pid in sorted((name for name in os.listdir(proc) if name.isdigit()), key=int):
+        try:
+            with open(f"{proc}/{pid}/comm", "rb") as file:
+                if file.read() == b"consul\n":
+                    yield pid
+        except OSError:  # it has ended
+            pass
+
+
+def process(proc, pid):
+    """An agent, or None for another consul command or a process that has ended."""
+    folder = f"{proc}/{pid}"
+    try:
+        with open(f"{folder}/cmdline", "rb") as file:
+            arguments = file.read().decode("utf-8", "replace").rstrip("\0").split("\0")
+        with open(f"{folder}/cgroup", encoding="utf-8") as file:
+            unit = unit_of(file.read())
+        with open(f"{folder}/stat", encoding="utf-8", errors="replace") as file:
+            started = started_at(file.read())
+    except OSError:
+        return None
+    if "agent" not in arguments[1:]:
+        return None
+    shown = shown_options(arguments)
+    given_data_dirs = shown.pop("data_dirs")
+    found = {"pid": int(pid), "unit": unit, "started": started, **shown, "error": None}
+    try:
+        open_files = files_of(folder)
+    except OSError as error:
+        data_dir = given_data_dirs[-1] if given_data_dirs else None
+        return {**found, "data_dir": data_dir, "server": None, "error": f"its open files: {error.strerror}"}
+    found["data_dir"] = folder_above(open_files, "serf/local.snapshot") or (given_data_dirs or [None])[-1]
+    found["server"] = folder_above(open_files, "raft/raft.db") is not None
+    return found
+
+
+def shown_options(arguments):
+    found = {name: [] for name in SHOWN_OPTIONS.values()}
+    for at, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        name = SHOWN_OPTIONS.get(option.lstrip("-")) if option.startswith("-") else None
+        if name and (equals or at + 1 < len(arguments)):
+            found[name].append(value if equals else arguments[at + 1])
+    return found
+
+
+def files_of(folder):
+    found = []
+    for number in os.listdir(f"{folder}/fd"):
+        try:
+            found.append(os.readlink(f"{folder}/fd/{number}"))
+        except FileNotFoundError:  # closed since
+            pass
+    return found
+
+
+def folder_above(paths, end):
+    return next((path[: -len(end) - 1] for path in paths if path.endswith("/" + end)), None)
+
+
+def unit_of(cgroups):
+    """The systemd unit in C(/proc/PID/cgroup), a service without its suffix; None if it belongs to none."""
+    found = re.findall(r"^(?:0:|\d+:name=systemd):(.*)$", cgroups, re.MULTILINE)
+    for path in found:
+        names = [name for name in path.split("/") if name.endswith((".service", ".scope"))]
+        if names:
+            return short_name(names[-1])
+    return None
+
+
+def started_at(stat):
+    """When a process started, in microseconds since 1970, of its C(/proc/PID/stat)."""
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    return ticks * 1000000 // os.sysconf("SC_CLK_TCK") + clock_offset(time.CLOCK_BOOTTIME)
+
+
+# Data folders
+
+
+def look_at_data(folders, key=None):
+    """By folder, the node's id and a digest of each gossip key, the one in use first."""
+    return {folder: data_of(folder, key) for folder in dict.fromkeys(folders) if os.path.isdir(folder)}
+
+
+def data_of(folder, key):
+    found = {"error": None, "node_id_on_disk": None, "gossip_key_digests": None}
+    try:
+        node_id = read(folder, "node-id")
+        found["node_id_on_disk"] = node_id.strip() if node_id else None
+        keyring = read(folder, "serf/local.keyring")
+        if keyring is None:
+            found["gossip_key_digests"] = []
+        elif key:
+            found["gossip_key_digests"] = [keyed(key, one.encode("utf-8")) for one in keys_in(keyring)]
+    except OSError as error:
+        found["error"] = str(error)
+    except ValueError:  # its message could hold a key
+        found["error"] = f"{folder}/serf/local.keyring is not a list of keys"
+    return found
+
+
+def keys_in(keyring):
+    keys = json.loads(keyring)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError
+    return keys
+
+
+def read(folder, name):
+    try:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Docker engine and its containers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import urllib.error
+from urllib.parse import quote
+
+from ansible.module_utils.common.text.converters import to_native
+from ansible_collections.dockyard.consul.plugins.module_utils.host.local_http import local_http
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+DOCKER_PID_FILE = "/var/run/docker.pid"
+
+
+class DockerError(Exception):
+    def __init__(self, message, status=None):
+        super().__init__(message)
+        self.status = status
+
+
+class Docker:
+    """The engine's HTTP API on its socket."""
+
+    def __init__(self, timeout, socket_path=DOCKER_SOCKET, pid_file=DOCKER_PID_FILE):
+        self.timeout = timeout
+        self.socket_path = socket_path
+        self.pid_file = pid_file
+        self.http = local_http(unix_socket=socket_path)
+
+    def get(self, path):
+        try:
+            with self.http.open("GET", "http://localhost" + path, timeout=self.timeout) as answer:
+                return json.loads(answer.read().decode("utf-8"))
+        except urllib.error.HTTPError as error:
+            raise DockerError(f"GET {path} at {self.socket_path}: HTTP {error.code}", error.code) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            cause = getattr(error, "reason", error)
+            words = f"no answer within {self.timeout:g} s" if isinstance(cause, socket.timeout) else to_native(cause)
+            raise DockerError(f"GET {path} at {self.socket_path}: {words}") from error
+
+    def refuse_if_stopped(self):
+        """systemd listens on the socket for an engine that does not run, and would start it."""
+        try:
+            with open(self.pid_file, encoding="ascii") as file:
+                pid = file.read().strip()
+        except OSError:
+            pid = ""
+        if not pid or not os.path.exists("/proc/" + pid):
+            raise DockerError(f"the engine does not run: {self.pid_file} names no process; see systemctl status docker")
+
+
+def look_at_docker(docker, images=()):
+    found = {"error": None}
+    try:
+        docker.refuse_if_stopped()
+        found["version"] = docker.get("/version")["Version"]
+        containers = [container(docker, one) for one in docker.get("/containers/json?all=1")]
+        found["containers"] = sorted((one for one in containers if one), key=lambda one: one["name"])
+        if images:
+            found["images"] = {reference: image(docker, reference) for reference in images}
+    except DockerError as error:
+        return {"error": str(error)}
+    return found
+
+
+def image(docker, reference):
+    """None if the engine has no such image."""
+    try:
+        whole = docker.get(f"/images/{quote(reference, safe='/:@')}/json")
+    except DockerError as error:
+        if error.status == 404:
+            return None
+        raise
+    return {"id": whole["Id"], "repo_digests": whole["RepoDigests"] or [], "cmd": whole["Config"]["Cmd"] or []}
+
+
+def container(docker, one):
+    try:
+        whole = docker.get(f"/containers/{one['Id']}/json")
+    except DockerError as error:
+        if error.status == 404:  # removed since it was listed
+            return None
+        raise
+    repository, _at, digest = one["Image"].partition("@")
+    if not digest:
+        try:
+            digests = docker.get(f"/images/{one['ImageID']}/json")["RepoDigests"] or []
+        except DockerError:  # an image may be removed under a container that is stopped
+            digests = []
+        # What was built here and never pushed has an id only.
+        name, _at, digest = (digests[0] if digests else "").partition("@")
+        repository, digest = without_tag(repository) if not is_id(repository) else name, digest or one["ImageID"]
+    return {
+        "name": one["Names"][0].lstrip("/"),
+        "state": one["State"],
+        "status": one["Status"],
+        "image": repository,
+        "digest": digest,
+        "kept": whole["HostConfig"]["RestartPolicy"]["Name"] in ("always", "unless-stopped"),
+        "image_ref": whole["Config"]["Image"],
+        "labels": whole["Config"]["Labels"] or {},
+    }
+
+
+def is_id(name):
+    return re.match(r"(sha256:)?[0-9a-f]{12,64}\Z", name) is not None
+
+
+def without_tag(name):
+    """The repository of C(host:5000/name:tag)."""
+    return re.sub(r":[^:/]*\Z", "", name)

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.template import Templar, trust_as_template
+from ansible_collections.dockyard.consul.plugins.action.look import FACT_SUBSETS, ActionModule
+from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
+from ansible_collections.dockyard.consul.plugins.plugin_utils.managed import HOST_INFO
+
+SETUP, HOST = "ansible.legacy.setup", "dockyard.consul.host_info"
+GATHERED = {"python": {"executable": "/usr/bin/python3"}, "interfaces": ["lo"]}
+
+
+@pytest.fixture(autouse=True)
+def run(monkeypatch):
+    monkeypatch.setattr(look, "run_id", lambda: "this-run")
+    monkeypatch.setattr(look, "digest_key", lambda: "00ff")
+
+
+@pytest.fixture
+def secrets_dir(tmp_path):
+    return tmp_path / "secrets"
+
+
+@pytest.fixture
+def action(secrets_dir):
+    """A function that runs the action, and the module calls that it makes."""
+    calls = []
+    answers = {
+        SETUP: {"changed": False, "ansible_facts": {"ansible_interfaces": ["lo"], "discovered": "python3"}},
+        HOST: {
+            "changed": False, "failed": False, "os": "Debian", "errors": {}, "_ansible_parsed": True,
+            "invocation": {"module_args": {}}, "warnings": ["careful"],
+        },
+    }  # fmt: skip
+
+    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, **replaced):
+        task = SimpleNamespace(
+            args=args or {}, async_val=0, check_mode=False, delegate_to=delegate_to, delegate_facts=delegate_facts,
+            action="dockyard.consul.look", diff=False,
+        )  # fmt: skip
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
+        variables = {"inventory_hostname": "app1", "ansible_facts": facts or {}, "hostvars": hostvars or {}}
+        variables = {**variables, "site_secrets_dir": str(secrets_dir), **(given or {})}
+        plugin = ActionModule(task, connection, None, None, Templar(variables=variables), None)
+
+        def execute(module_name, module_args, task_vars):
+            calls.append((module_name, module_args))
+            return dict({**answers, **replaced.get("answers", {})}[module_name])
+
+        plugin._execute_module = execute
+        return plugin.run(task_vars=variables)
+
+    act.calls = calls
+    return act
+
+
+def known(run="this-run"):
+    return {**GATHERED, look.FACT: {"run": run, "changed": []}}
+
+
+def test_a_host_of_which_nothing_is_known(action):
+    result = action({"token": "abc", "paths": ["/etc/mine/*"]})
+    assert [name for name, _arguments in action.calls] == [SETUP, HOST]
+    assert action.calls[0][1] == {"gather_subset": FACT_SUBSETS}
+    arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], "/etc/mine/*"], "digest_key": "00ff", "token": "abc"}
+    assert action.calls[1][1] == arguments
+    assert not result["changed"] and result["looked"] and result["warnings"] == ["careful"]
+    assert result["ansible_facts"] == {
+        "ansible_interfaces": ["lo"],
+        "discovered": "python3",
+        look.FACT: {"os": "Debian", "errors": {}, "run": "this-run", "changed": []},
+    }
+    assert "abc" not in str(result)
+    assert look.Look.of({"ansible_facts": result["ansible_facts"]})
+
+
+@pytest.mark.parametrize("facts", [GATHERED, known(run="another-run")])
+def test_facts_that_are_there_are_not_gathered_again(action, facts):
+    assert action(facts=facts)["looked"]
+    assert [name for name, _arguments in action.calls] == [HOST]
+    assert action.calls[0][1]["token"] == "", "the site has none yet"
+
+
+@pytest.mark.parametrize("missing", GATHERED)
+def test_facts_of_which_a_part_is_missing(action, missing):
+    action(facts={name: value for name, value in GATHERED.items() if name != missing})
+    assert [name for name, _arguments in action.calls] == [SETUP, HOST]
+
+
+def test_one_look_in_a_run(action):
+    result = action(facts=known())
+    assert not result["looked"] and "ansible_facts" not in result and not action.calls
+
+
+def test_another_look_forgets_what_had_changed(action):
+    facts = {**GATHERED, look.FACT: {"run": "this-run", "changed": ["unit:consul"]}}
+    result = action({"again": True}, facts=facts)
+    assert result["looked"] and result["ansible_facts"][look.FACT]["changed"] == []
+
+
+@pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])
+def test_a_module_that_fails(action, bad):
+    assert action(answers={SETUP: bad}) == bad
+    assert [name for name, _arguments in action.calls] == [SETUP]
+    assert action(facts=GATHERED, answers={HOST: {**bad, "invocation": {"module_args": {}}}}) == bad
+
+
+def test_a_host_that_the_task_is_delegated_to(action):
+    hosts = {"s1": {"ansible_facts": known()}, "s2": {"ansible_facts": GATHERED}}
+    assert not action(delegate_to="s1", delegate_facts=True, hostvars=hosts)["looked"]
+    assert action(facts=known(), delegate_to="s2", delegate_facts=True, hostvars=hosts)["looked"]
+    assert action(facts=known(), delegate_to="192.0.2.1", delegate_facts=True, hostvars=hosts)["looked"]
+    with pytest.raises(AnsibleActionFail, match="Set delegate_facts: true"):
+        action(delegate_to="s1", hostvars=hosts)
+
+
+@pytest.fixture
+def tokens(secrets_dir):
+    """Tokens of two agents, in the folder of secrets."""
+    names = [site_secrets.node_token(node) for node in ("app1", "s2")]
+    site_secrets.make(secrets_dir, dict.fromkeys(names, "uuid"))
+    return [site_secrets.read(secrets_dir, name, "uuid") for name in names]
+
+
+def test_the_token_is_that_of_the_agent(action, tokens, secrets_dir):
+    def token(**options):
+        action(facts=GATHERED, **options)
+        return action.calls[-1][1]["token"]
+
+    assert token() == tokens[0]
+    assert token(given={"consul_agent_node_name": trust_as_template("{{ 's' ~ 2 }}")}) == tokens[1]
+    given = {"consul_agent_acl_agent_token": trust_as_template("{{ 'of the ' ~ 'user' }}")}
+    assert token(given=given) == "of the user"
+    assert token(given={**given, "site_secrets_dir": "relative"}) == "of the user"
+    assert token(args={"token": "of the task"}, given=given) == "of the task"
+
+    hosts = {"s2": {"inventory_hostname": "s2", "site_secrets_dir": str(secrets_dir)}}
+    delegated = {"delegate_to": "s2", "delegate_facts": True}
+    assert token(hostvars=hosts, **delegated) == tokens[1], "that of the host that is looked at"
+    hosts["s2"]["consul_agent_acl_agent_token"] = "of s2"
+    assert token(hostvars=hosts, given=given, **delegated) == "of s2"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"site_secrets_dir": "relative"},
+        {"consul_agent_node_name": "a/b"},
+        {"consul_agent_node_name": trust_as_template("{{ nobody }}")},
+    ],
+)
+def test_wrong_variables_are_left_to_the_checks(action, tokens, wrong):
+    assert action(facts=GATHERED, given=wrong)["looked"]
+    assert action.calls[-1][1]["token"] == ""
+
+
+def test_a_token_that_others_can_read_is_refused(action, tokens, secrets_dir):
+    (secrets_dir / "node/app1/agent.token").chmod(0o644)
+    with pytest.raises(AnsibleActionFail, match=r"agent.token is open to other users \(mode 0644\)"):
+        action(facts=GATHERED)
+
+
+def test_options_that_are_unknown(action):
+    with pytest.raises(AnsibleActionFail, match="tokem"):
+        action({"tokem": "abc"})

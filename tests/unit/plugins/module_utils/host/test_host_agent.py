@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.host.agent import (
+    look_at_agent,
+    look_at_checks,
+    look_at_cluster,
+    shortened,
+)
+
+
+class FakeClient:
+    """Answers from a dictionary; what is not in it is out of order."""
+
+    def __init__(self, **data):
+        self.data = {path.replace("__", "/"): value for path, value in data.items()}
+        self.refused = set()
+        self.asked = []
+
+    def get(self, path):
+        self.asked.append(path)
+        if path in self.refused:
+            raise ConsulError(f"GET {path}: HTTP 403", status=403)
+        if path not in self.data:
+            raise ConsulError(f"GET {path}: no answer within 5 s")
+        return Answer(200, self.data[path], None)
+
+
+SELF = {
+    "Config": {"Version": "1.8.7", "NodeName": "app1", "NodeID": "1-2", "Datacenter": "dc1", "Server": False},
+    "Member": {"Addr": "192.0.2.31"},
+}
+CHECK = {"Node": "app1", "ServiceID": "web-1", "CheckID": "c", "Name": "web", "Notes": ""}
+CHECKS = {
+    "good": {**CHECK, "Type": "http", "Status": "passing", "Output": "fine"},
+    "bad": {**CHECK, "Status": "critical", "Output": "connection\n refused"},
+}
+SERVICES = {"web-1": {"ID": "web-1", "Service": "web", "Port": 80}}
+
+
+def test_an_agent():
+    client = FakeClient(
+        agent__self=SELF, agent__checks=CHECKS, agent__services=SERVICES, status__leader="192.0.2.11:8300"
+    )
+    assert look_at_agent(client) == {
+        "error": None,
+        "errors": {},
+        "version": "1.8.7",
+        "node": "app1",
+        "node_id": "1-2",
+        "datacenter": "dc1",
+        "address": "192.0.2.31",
+        "server": False,
+        "outputs": {"bad": "connection refused"},
+        "checks": {
+            "good": {"service_id": "web-1", "name": "web", "type": "http", "status": "passing", "output": "fine"},
+            "bad": {
+                "service_id": "web-1",
+                "name": "web",
+                "type": "",
+                "status": "critical",
+                "output": "connection refused",
+            },
+        },
+        "services": SERVICES,
+        "leader": "192.0.2.11:8300",
+    }
+
+
+def test_a_question_that_is_refused_hides_no_other():
+    client = FakeClient(agent__checks=CHECKS, agent__services=None, status__leader="")
+    client.refused = {"agent/self"}
+    seen = look_at_agent(client)
+    assert seen["error"] == "GET agent/self: HTTP 403" and seen["errors"] == {"self": seen["error"]}
+    assert seen["checks"].keys() == {"good", "bad"} and seen["services"] == {} and seen["leader"] == ""
+    assert "version" not in seen
+
+
+def test_the_leader_is_no_part_of_the_agents_own_error():
+    client = FakeClient(agent__self=SELF, agent__checks={}, agent__services={})
+    seen = look_at_agent(client)
+    assert seen["error"] is None and seen["errors"] == {"leader": "GET status/leader: no answer within 5 s"}
+    assert seen["node"] == "app1"
+
+
+def test_an_agent_that_is_silent_is_asked_once():
+    client = FakeClient(agent__checks=CHECKS, status__leader="")
+    message = "GET agent/self: no answer within 5 s"
+    assert look_at_agent(client) == {"error": message, "errors": {"self": message}}
+    assert client.asked == ["agent/self"]
+    assert look_at_checks(FakeClient()) == {"error": "GET agent/checks: no answer within 5 s"}
+
+
+def test_its_checks_alone():
+    checks = {
+        "b": {"Status": "passing", "Output": "fine"},
+        "a": {"Status": "passing", "Output": ""},
+        "c": {"Status": "warning", "Output": "so so"},
+    }
+    assert look_at_checks(FakeClient(agent__checks=checks)) == {
+        "error": None,
+        "passing": ["a", "b"],
+        "outputs": {"c": "so so"},
+    }
+
+
+def test_a_cluster():
+    client = FakeClient(
+        status__leader="192.0.2.11:8300",
+        status__peers=["192.0.2.11:8300"],
+        agent__members=[
+            {"Name": "s1", "Addr": "192.0.2.11", "Status": 1, "Tags": {"role": "consul", "build": "1.8.7+dfsg1:abc"}},
+            {"Name": "app1", "Addr": "192.0.2.31", "Status": 4, "Tags": {"role": "node", "build": "1.8.7:"}},
+        ],
+        catalog__services={"web": []},
+        catalog__service__web=[
+            {
+                "ServiceName": "web",
+                "ServiceID": "web-1",
+                "Node": "app1",
+                "Address": "192.0.2.31",
+                "ServiceAddress": "",
+                "ServicePort": 80,
+            }
+        ],
+        health__state__any=[{**CHECK, "Status": "critical", "Output": "x" * 1000}],
+    )
+    seen = look_at_cluster(client)
+    assert seen["error"] is None and seen["leader"] == "192.0.2.11:8300"
+    assert seen["members"] == [
+        {"name": "s1", "address": "192.0.2.11", "state": "alive", "server": True, "version": "1.8.7+dfsg1"},
+        {"name": "app1", "address": "192.0.2.31", "state": "failed", "server": False, "version": "1.8.7"},
+    ]
+    assert seen["instances"] == [{"service": "web", "id": "web-1", "node": "app1", "address": "192.0.2.31", "port": 80}]
+    assert seen["checks"][0]["output"] == "x" * 300
+
+
+def test_a_cluster_that_is_silent_is_told_of():
+    assert look_at_cluster(FakeClient(status__leader="")) == {"error": "GET status/peers: no answer within 5 s"}
+
+
+def test_output_as_one_line():
+    assert shortened(" two\nlines\t") == "two lines"
+    assert shortened(None) == ""
