@@ -10,17 +10,17 @@ author: The dockyard.consul authors (@dockyard)
 version_added: 0.1.0
 short_description: Find the LAN address of a host of the inventory
 description:
-  - Takes the variables of a host, as in C(hostvars), and returns its address on the LAN.
-  - It is what P(dockyard.consul.lan_address#filter) finds in the host's facts, narrowed by the variables that the user
-    set for that host, V(<option>_addr), V(<option>_interface) or V(<option>_cidr).
-  - Of a host without facts, such as one that is down, V(<option>_addr) is taken at its word.
+  - Returns the LAN address of a host, from its variables as in C(hostvars).
+  - It is the result of P(dockyard.consul.lan_address#filter) for the facts of the host, with the variables that the user set
+    for that host, V(<option>_addr), V(<option>_interface) or V(<option>_cidr).
+  - For a host without facts, such as one that is down, V(<option>_addr) is used without a check.
 options:
   _input:
-    description: The variables of one host, its network facts among them.
+    description: The variables of one host, including its network facts.
     type: dict
     required: true
   option:
-    description: What the variables that a user sets begin with, such as V(consul_agent_bind).
+    description: Prefix of the variables that a user sets, such as V(consul_agent_bind).
     type: str
     required: true
 seealso:
@@ -42,28 +42,17 @@ _value:
   type: str
 """
 
-from ipaddress import IPv4Address
-
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dockyard.consul.plugins.filter.lan_address import lan_address
+from ansible_collections.dockyard.consul.plugins.plugin_utils import lan_address
 
 
 def host_address(host, option):
     """Return the LAN address of a host, given its variables."""
-    facts, address = host.get("ansible_facts"), host.get(f"{option}_addr")
-    if address and "interfaces" not in (facts or {}):
-        try:
-            return str(IPv4Address(address))
-        except ValueError as error:
-            name = host.get("inventory_hostname", "the host")
-            raise AnsibleFilterError(f"host_address: {option}_addr of {name} is no IPv4 address: {error}") from error
-    return lan_address(
-        facts,
-        address=address,
-        interface=host.get(f"{option}_interface"),
-        cidr=host.get(f"{option}_cidr"),
-        option=option,
-    )
+    try:
+        return lan_address.host_address(host, option)
+    except lan_address.NoAddress as error:
+        name = host.get("inventory_hostname", "the host")
+        raise AnsibleFilterError(f"host_address: {name}: {error}") from error
 
 
 class FilterModule:

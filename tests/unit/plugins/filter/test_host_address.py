@@ -35,10 +35,13 @@ def test_of_a_host_that_was_not_asked_the_inventorys_address_is_taken(facts):
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"inventory_hostname": "db1", "lan_addr": "db1.example.com"}, "lan_addr of db1 is no IPv4 address"),
-        ({}, "hold no interfaces"),
-        ({"lan_interface": "eth0"}, "hold no interfaces"),
-        ({"ansible_facts": FACTS, "lan_addr": "10.0.0.9"}, "no IPv4 address of this host"),
+        (
+            {"inventory_hostname": "db1", "lan_addr": "db1.example.com"},
+            "db1: lan_addr is db1.example.com. It must be an IPv4 address",
+        ),
+        ({}, "network facts of the host are missing"),
+        ({"lan_interface": "eth0"}, "network facts of the host are missing"),
+        ({"ansible_facts": FACTS, "lan_addr": "10.0.0.9"}, "does not have that IPv4 address"),
     ],
 )
 def test_else_it_says_what_is_wrong(variables, says):

@@ -78,8 +78,8 @@ def test_container_interfaces_do_not_count(name):
 def test_two_addresses_are_listed_with_the_variables_to_set():
     with pytest.raises(AnsibleFilterError) as error:
         lan_address(TWO_LANS, "", "", "", option="consul_agent_bind")
-    assert "2 addresses could be the one on the LAN: eth0: 10.0.0.5, eth-b: 192.168.1.5" in str(error.value)
-    assert "set consul_agent_bind_addr, consul_agent_bind_interface or consul_agent_bind_cidr" in str(error.value)
+    assert "2 addresses could be the host's LAN address: eth0: 10.0.0.5, eth-b: 192.168.1.5" in str(error.value)
+    assert "Set consul_agent_bind_addr, consul_agent_bind_interface or consul_agent_bind_cidr" in str(error.value)
 
 
 def test_a_second_address_of_an_interface_counts():
@@ -107,18 +107,18 @@ def test_a_container_bridge_may_be_asked_for():
 @pytest.mark.parametrize(
     ("facts", "arguments", "message"),
     [
-        (TWO_LANS, {"address": "10.0.0.5", "cidr": "10.0.0.0/8"}, "x_addr and x_cidr are all set"),
-        (TWO_LANS, {"address": "10.0.0.6"}, "x_addr is 10.0.0.6, which is no .*eth0: 10.0.0.5"),
-        (TWO_LANS, {"interface": "eth7"}, "x_interface is eth7, .* it has eth-b, eth0, lo"),
-        (TWO_LANS, {"cidr": "10.0.0.5/8"}, "x_cidr is no IPv4 network .*host bits"),
-        (TWO_LANS, {"cidr": "lan"}, "x_cidr is no IPv4 network"),
-        (TWO_LANS, {"cidr": "10.7.0.0/16"}, "in that network this host has no IPv4 address; .*eth0: 10.0.0.5"),
-        (TWO_LANS, {"cidr": "0.0.0.0/0"}, "has 3 IPv4 addresses, .*; set x_addr instead"),
-        (host(("eth0", [])), {"interface": "eth0"}, "an interface with no IPv4 address"),
-        (host(("eth0", ["10.0.0.5", "10.0.0.6"])), {"interface": "eth0"}, "an interface with 2 IPv4 addresses"),
-        (host(LO), {}, "no private IPv4 address and no default route; the host has lo: 127.0.0.1; set x_addr"),
-        ({"distribution": "Debian"}, {}, "gather facts"),
-        ("10.0.0.5", {}, "gather facts"),
+        (TWO_LANS, {"address": "10.0.0.5", "cidr": "10.0.0.0/8"}, "x_addr and x_cidr are set. Set only one"),
+        (TWO_LANS, {"address": "10.0.0.6"}, "x_addr is 10.0.0.6. The host does not have that .*eth0: 10.0.0.5"),
+        (TWO_LANS, {"interface": "eth7"}, "x_interface is eth7. .* It has eth-b, eth0, lo"),
+        (TWO_LANS, {"cidr": "10.0.0.5/8"}, "x_cidr is 10.0.0.5/8. It must be an IPv4 network.*host bits"),
+        (TWO_LANS, {"cidr": "lan"}, "x_cidr is lan. It must be an IPv4 network"),
+        (TWO_LANS, {"cidr": "10.7.0.0/16"}, "In that network the host has no IPv4 address. .*eth0: 10.0.0.5"),
+        (TWO_LANS, {"cidr": "0.0.0.0/0"}, "has 3 IPv4 addresses .*. Set x_addr instead"),
+        (host(("eth0", [])), {"interface": "eth0"}, "That interface has no IPv4 address"),
+        (host(("eth0", ["10.0.0.5", "10.0.0.6"])), {"interface": "eth0"}, "That interface has 2 IPv4 addresses"),
+        (host(LO), {}, "no private IPv4 address and no default route. It has lo: 127.0.0.1. Set x_addr"),
+        ({"distribution": "Debian"}, {}, "Gather facts"),
+        ("10.0.0.5", {}, "Gather facts"),
     ],
 )
 def test_errors(facts, arguments, message):

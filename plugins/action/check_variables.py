@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs on the controller only; the options are documented in plugins/modules/check_variables.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+from ansible.vars.clean import namespace_facts
+from ansible_collections.dockyard.consul.plugins.plugin_utils import role_files
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
+    consul_agent,
+    consul_server,
+    docker_host,
+    mydemo,
+    nginx_lb,
+    redis,
+    registry,
+    release,
+    site_tls,
+    status,
+)
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
+from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, report, unique
+from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
+
+# All of them, before Ansible forks: an import in each fork costs more.
+CHECKS = {
+    "consul_agent": consul_agent.check,
+    "consul_server": consul_server.check,
+    "consul_client": consul_agent.check,
+    "site_tls": site_tls.check,
+    "redis": redis.check,
+    "registry": registry.check,
+    "docker_host": docker_host.check,
+    "nginx_lb": nginx_lb.check,
+    "mydemo": mydemo.check,
+    "mydemo:kv": mydemo.check_kv,
+    "release": release.check,
+    "status": status.check,
+}
+# The order of the layers, for the report: a list that was made with intersect has none.
+ORDER = {role: position for position, role in enumerate(CHECKS)}
+ARGUMENT_SPEC = {
+    "roles": {"type": "list", "elements": "str", "required": True},
+    "entry_point": {"type": "str", "default": "main"},
+    "creates_secrets": {"type": "bool", "default": False},
+    "look": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validated, options = self.validate_argument_spec(ARGUMENT_SPEC)
+        roles = sorted(set(options["roles"]), key=lambda role: (ORDER.get(role, len(ORDER)), role))
+        role_files.refuse_unknown(roles)
+
+        result: dict[str, Any] = {"changed": False}
+        if options["look"] and not Look.of(task_vars):
+            looked = self._look(task_vars)
+            if looked.get("failed") or looked.get("unreachable"):
+                return looked
+            result = looked
+            task_vars = {
+                **task_vars,
+                # By the names that Ansible gives facts when it keeps them.
+                "ansible_facts": {
+                    **task_vars.get("ansible_facts", {}),
+                    **namespace_facts(looked["ansible_facts"])["ansible_facts"],
+                },
+            }
+
+        found: list[Problem] = []
+        origins: dict[str, Any] = {}
+        for role in roles:
+            v = self._values(role, options, task_vars)
+            for problem in problems(v, options["entry_point"]):
+                found.append(problem)
+                origins.setdefault(problem.text, v.origin(problem.variable))
+        found = unique(found)
+        if found:
+            origin = next(filter(None, (origins[problem.text] for problem in found)), None)
+            raise AnsibleActionFail(report(v.host, found), obj=origin)
+        return result
+
+    def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """By the action of that name, as a role alone in a play has no task before this one."""
+        task = self._task.copy()
+        task.args = {}
+        action = self._shared_loader_obj.action_loader.get(
+            "dockyard.consul.look",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return action.run(task_vars=task_vars)
+
+    def _values(self, role: str, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Values:
+        return Values(
+            role_files.load(role, options["entry_point"]),
+            task_vars,
+            self._renderer,
+            extra_vars=load_extra_vars(self._loader),
+            check_mode=self._task.check_mode,
+            creates_secrets=options["creates_secrets"],
+        )
+
+    def _renderer(self, variables: Mapping[str, Any]) -> Callable[[Any], Any]:
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        return templar.template
+
+
+def problems(v: Values, entry_point: str) -> Iterator[Problem]:
+    """What the argument spec and the role's own checks find."""
+    for name, spec in v.options.items():
+        if not v.is_default(name):
+            try:
+                yield from v.complaints(name, v.as_given(name))
+            except Unusable as error:
+                yield error.problem
+        elif spec.get("required") and name not in v:
+            yield Problem(name, f"{name} is not set. The role {v.role} needs it.")
+    check = CHECKS.get(f"{v.role}:{entry_point}") or CHECKS.get(v.role)
+    if check:
+        yield from check(v)

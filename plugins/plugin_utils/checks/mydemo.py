@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the role mydemo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import (
+    at_least,
+    can_create_tokens,
+    file,
+    found,
+    has_secret,
+    if_set,
+    lan_address,
+    log_size,
+    matching,
+    not_empty,
+    port,
+)
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.release import distinct_ports
+from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
+from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
+
+
+def check(v: Values) -> Iterator[Problem]:
+    return found([*KV_CHECKS, *CHECKS], v)
+
+
+def check_kv(v: Values) -> Iterator[Problem]:
+    """For the entry point kv, which needs no version."""
+    return found([*KV_CHECKS, kv_password], v)
+
+
+def kv_password(v: Values) -> Iterator[Problem]:
+    """A release does without it."""
+    if v.check_mode or _makes_secrets(v) or v.is_set("mydemo_redis_password") or v.is_set("redis_password"):
+        return
+    if not has_secret(v, "operator/redis.password"):
+        yield Problem(
+            "mydemo_redis_password",
+            f"{v.site.secrets_dir}/operator/redis.password does not exist. Copy it from where the site was set up, or set"
+            " mydemo_redis_password.",
+        )
+
+
+def only_mydemo(v: Values) -> Iterator[Problem]:
+    name = v.get("release_name", "mydemo")
+    if name != "mydemo":
+        yield Problem(
+            "release_name",
+            f"release_name is {shown(name)}. The variables of your own service (-e @shop.yml) are for deploy.yml, rollback.yml,"
+            " drain_host.yml and return_host.yml. Here they would replace mydemo.",
+        )
+
+
+def source_folder(v: Values) -> Iterator[Problem]:
+    folder = v["mydemo_source_dir"]
+    if not Path(folder).expanduser().is_dir():
+        yield Problem("mydemo_source_dir", f"mydemo_source_dir: {shown(folder)} is not a folder on the controller.")
+
+
+def ports(v: Values) -> Iterator[Problem]:
+    yield from distinct_ports(v, "mydemo_ports")
+    registry = int(v.get("registry_port", 5000))
+    if "registry" in v.get("group_names", []) and registry in v["mydemo_ports"]:
+        yield Problem(
+            "mydemo_ports",
+            f"The registry on this host listens on port {registry}, and so does the app. Change registry_port or mydemo_ports.",
+        )
+
+
+def environment(v: Values) -> Iterator[Problem]:
+    if "MYDEMO_PORT" in v["mydemo_env"]:
+        yield Problem(
+            "mydemo_env", "mydemo_env sets MYDEMO_PORT. Set the port, or several ports, in mydemo_ports instead."
+        )
+
+
+def tokens(v: Values) -> Iterator[Problem]:
+    """With mydemo_acl=false, or without the management token, they are not made."""
+    if not v.site.acl_enabled or _makes_secrets(v):
+        return
+    files = {
+        "mydemo_token": f"node/{v.site.node_name}/service-mydemo.token",
+        "mydemo_deployer_token": "operator/deployer.token",
+    }
+    for name, secret in files.items():
+        if not v.is_set(name) and not has_secret(v, secret):
+            yield Problem(
+                name,
+                f"{v.site.secrets_dir} has no {secret}, and no operator/management.token to make it with (mydemo_acl). Copy the"
+                f" file from where the site was set up, or set {name}. If Consul needs no token, set"
+                " consul_agent_acl_default_policy to allow.",
+            )
+
+
+def _makes_secrets(v: Values) -> bool:
+    """Only with the management token: without it, what was made would not be the site's."""
+    return not v.site.acl_enabled or v["mydemo_acl"] and can_create_tokens(v)
+
+
+# What the app would refuse to read from its key.
+KV_CHECKS = [
+    matching("mydemo_kv_key", r"[^/].*", "It must be a key of Consul's KV store, such as redis or mydemo/settings."),
+    not_empty("mydemo_redis_host", "Set it to the host where the app finds Redis."),
+    port("mydemo_redis_port"),
+    at_least(0, "mydemo_redis_db"),
+]
+CHECKS = [
+    lan_address,
+    matching(
+        "mydemo_version",
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+        "It must be the version to release, such as -e mydemo_version=1.0.0.",
+    ),
+    only_mydemo,
+    file("mydemo_base_image_archive"),
+    file("mydemo_build_ca_file"),
+    if_set("mydemo_source_dir", source_folder),
+    ports,
+    environment,
+    tokens,
+    matching(
+        "mydemo_token_file",
+        r"/(.+/)?[^/]*mydemo[^/]*/[^/]+",
+        "Its folder is closed to others and mounted into the containers. Use a folder of the app's own, with mydemo in its name,"
+        " such as /etc/mydemo.",
+    ),
+    log_size("mydemo_log_max_size"),
+    at_least(1, "mydemo_log_max_file", "mydemo_wait_seconds"),
+    at_least(0, "mydemo_request_seconds"),
+]

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The values that several roles share, computed in one place from the inventory variables of a host.
+
+Role defaults are not visible in C(hostvars), so the defaults of these variables are here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
+
+NAMES = (
+    "node_name",
+    "lan_address",
+    "datacenter",
+    "domain",
+    "servers_group",
+    "servers",
+    "acl_server",
+    "secrets_dir",
+    "acl_enabled",
+    "dns_cache_seconds",
+)
+UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class SiteValues(Mapping[str, Any]):
+    """Each value is computed when it is read, so that a host without an address still has a node name."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    @cached_property
+    def node_name(self) -> str:
+        """Name of the Consul node."""
+        return self._variables.get("consul_agent_node_name") or self._variables["inventory_hostname"]
+
+    @cached_property
+    def lan_address(self) -> str:
+        """IPv4 address by which the other hosts of the site reach this one. Raises NoAddress."""
+        return host_address(self._variables, "consul_agent_bind")
+
+    @cached_property
+    def datacenter(self) -> str:
+        return self._variables.get("consul_agent_datacenter") or "dc1"
+
+    @cached_property
+    def domain(self) -> str:
+        """Consul's DNS domain."""
+        return self._extra.get("domain") or "consul"
+
+    @cached_property
+    def servers_group(self) -> str:
+        """The inventory group of the Consul servers."""
+        return self._variables.get("consul_agent_servers_group") or "consul_server"
+
+    @cached_property
+    def servers(self) -> list[str]:
+        """The inventory names of the Consul servers."""
+        return list((self._variables.get("groups") or {}).get(self.servers_group) or [])
+
+    @cached_property
+    def acl_server(self) -> str:
+        """The server through which tokens are made: the first one whose agent runs, by this run's look."""
+        given = self._variables.get("consul_agent_acl_server")
+        if given or not self.servers:
+            return given or ""
+        hostvars = self._variables.get("hostvars") or {}
+        running = (server for server in self.servers if Look.of(hostvars.get(server) or {}).runs("consul"))
+        return next(running, self.servers[0])
+
+    @cached_property
+    def secrets_dir(self) -> str:
+        """The folder on the controller that keeps the secrets of the site."""
+        given = self._variables.get("site_secrets_dir")
+        return given or f"{self._variables['inventory_dir']}/.secrets"
+
+    @cached_property
+    def acl_enabled(self) -> bool:
+        """Whether Consul denies requests without a token."""
+        return (self._variables.get("consul_agent_acl_default_policy") or "deny") == "deny"
+
+    @cached_property
+    def dns_cache_seconds(self) -> int:
+        """How long a DNS answer may be cached: by Consul's TTL for services, or by nginx. At least 1 s."""
+        ttls = (self._extra.get("dns_config") or {}).get("service_ttl") or {}
+        durations = [self._variables.get("nginx_lb_resolver_valid") or "1s", *ttls.values()]
+        return max(1, *(math.ceil(seconds(duration)) for duration in durations))
+
+    @property
+    def _extra(self) -> Mapping[str, Any]:
+        return self._variables.get("consul_agent_config_extra") or {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in NAMES:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+def site_values(variables: Mapping[str, Any]) -> SiteValues:
+    """The shared values of a host, given its variables, as C(hostvars[host]) has them."""
+    return SiteValues(variables)
+
+
+def seconds(duration: Any) -> float:
+    """The length of a duration of Consul or nginx, such as C(500ms) or C(1h30m). A bare number is in seconds."""
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhdw])?", str(duration))
+    if not parts or "".join(map("".join, parts)) != str(duration):
+        raise ValueError(f"'{duration}' is not a duration, such as 500ms, 5s or 1m")
+    return sum(float(number) * UNIT_SECONDS[unit or "s"] for number, unit in parts)

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+SHOP = {"name": "shop", "port": 7000}
+SRV = {"name": "twins", "port": "srv", "listen": 8080}
+TOKEN = "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
+SERVICES = "nginx_lb_services"
+
+
+@pytest.fixture
+def balanced(said):
+    return lambda look=None, **given: said("nginx_lb", {SERVICES: [SHOP], **given}, look=look)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {SERVICES: [SHOP, SRV]},
+        {SERVICES: [SHOP, {**SHOP, "name": "other", "server_name": ["other.example.com"]}]},
+        {SERVICES: [SHOP, {**SHOP, "name": "other", "server_name": "other.example.com"}]},
+        {SERVICES: [{**SHOP, "port": "srv"}], "nginx_lb_mode": "resolve"},
+        {SERVICES: [{**SHOP, "read_timeout": "1m30s"}]},
+        {"nginx_lb_connect_timeout": "500ms", "nginx_lb_resolver_valid": 30},
+        {"nginx_lb_telemetry_listen": "10.0.0.11:8082", "nginx_lb_telemetry_token": TOKEN},
+        {"nginx_lb_telemetry_listen": "8082 ssl", "consul_server_monitoring_token": TOKEN},
+        {"nginx_lb_telemetry_token": "unused", "nginx_lb_keepalive": 1},
+    ],
+)
+def test_right(balanced, given):
+    assert balanced(**given) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({SERVICES: []}, "nginx_lb_services is empty. List the services to balance, each with its name and port."),
+        ({SERVICES: [{**SHOP, "name": "my service"}]}, "nginx_lb_services has a service with the name 'my service'."),
+        (
+            {SERVICES: [SHOP, {**SHOP, "listen": 81}]},
+            "nginx_lb_services has the name 'shop' more than once. Give each service its own name.",
+        ),
+        (
+            {SERVICES: [SHOP, {**SHOP, "name": "other"}]},
+            "shop and other listen on 80 with any server_name, so nginx cannot tell them apart.",
+        ),
+        (
+            {SERVICES: [{**SHOP, "server_name": ["a", "b"]}, {**SHOP, "name": "other", "server_name": ["b"]}]},
+            "shop and other listen on 80 with server_name 'b', so nginx cannot tell them apart.",
+        ),
+        (
+            {"nginx_lb_telemetry_listen": "80", "nginx_lb_telemetry_token": TOKEN},
+            "shop and nginx_lb_telemetry_listen listen on 80 with any server_name",
+        ),
+        (
+            {"nginx_lb_telemetry_listen": "10.0.0.11"},
+            "nginx_lb_telemetry_listen is '10.0.0.11'. It must be a port, or an address and a port",
+        ),
+        (
+            {SERVICES: [{**SHOP, "tls_listen": "https"}]},
+            "nginx_lb_services[shop].tls_listen is 'https'. It must be a port",
+        ),
+        ({"nginx_lb_tls_listen": "https"}, "nginx_lb_tls_listen is 'https'. It must be a port"),
+        (
+            {SERVICES: [{**SHOP, "port": "http"}]},
+            "nginx_lb_services[shop].port is 'http'. It must be a port (1 to 65535), or 'srv'.",
+        ),
+        ({SERVICES: [{**SHOP, "port": 65536}]}, "nginx_lb_services[shop].port is '65536'."),
+        (
+            {SERVICES: [SHOP, SRV], "nginx_lb_mode": "variable"},
+            "nginx_lb_mode is 'variable', and the port of twins is 'srv'.",
+        ),
+        ({"nginx_lb_resolvers": []}, "nginx_lb_resolvers is empty. List the nameservers that know Consul's names."),
+        ({"nginx_lb_resolvers": "127.0.0.1"}, "nginx_lb_resolvers is '127.0.0.1'. It must be a list."),
+        ({"nginx_lb_status_port": 0}, "nginx_lb_status_port is 0. A port is a number from 1 to 65535."),
+        ({"nginx_lb_keepalive": 0}, "nginx_lb_keepalive is 0. It must be 1 or more connections."),
+        (
+            {"nginx_lb_connect_timeout": "0s"},
+            "nginx_lb_connect_timeout is '0s'. It must be a duration greater than 0, such as 500ms, 5s or 1m.",
+        ),
+        (
+            {SERVICES: [{**SHOP, "read_timeout": "soon"}]},
+            "nginx_lb_services[shop].read_timeout is 'soon'. It must be a duration",
+        ),
+        (
+            {"nginx_lb_tls_key_file": "/etc/hostname"},
+            "nginx_lb_tls_certificate_file is not set, and nginx_lb_tls_key_file is. Set both of them, or neither.",
+        ),
+        (
+            {SERVICES: [{**SHOP, "tls_certificate_file": "/etc/hostname"}]},
+            "nginx_lb_services[shop] has tls_certificate_file and no tls_key_file. Set both of them, or neither.",
+        ),
+        (
+            {SERVICES: [{**SHOP, "tls_key_file": "/etc/hostname"}]},
+            "nginx_lb_services[shop] has tls_key_file and no tls_certificate_file. Set both of them, or neither.",
+        ),
+        (
+            {"nginx_lb_telemetry_listen": "8082", "nginx_lb_telemetry_token": "secret"},
+            "nginx_lb_telemetry_token has 6 characters. It must be a UUID in lower-case letters.",
+        ),
+        (
+            {"nginx_lb_telemetry_listen": "8082", "consul_server_monitoring_token": "secret"},
+            "consul_server_monitoring_token has 6 characters.",
+        ),
+    ],
+)
+def test_wrong(balanced, given, text):
+    problems = balanced(**given)
+    assert len(problems) == 1 and problems[0].startswith(text), problems
+
+
+@pytest.mark.parametrize(
+    ("given", "installed", "text"),
+    [
+        (
+            {"nginx_lb_mode": "resolve"},
+            "1.22.1",
+            "nginx_lb_mode is 'resolve'. That needs nginx 1.27.3 or newer, and this host has 1.22.1.",
+        ),
+        (
+            {SERVICES: [SHOP, SRV]},
+            "1.26.3",
+            "The port of twins is 'srv'. That needs nginx 1.27.3 or newer, and this host has 1.26.3.",
+        ),
+        ({}, "1.22.1", ""),
+        ({"nginx_lb_mode": "resolve"}, "1.27.3", ""),
+        ({"nginx_lb_mode": "resolve", SERVICES: [SHOP, SRV]}, "1.30.6", ""),
+        ({"nginx_lb_mode": "resolve"}, None, ""),
+    ],
+)
+def test_the_version_of_nginx(balanced, given, installed, text):
+    look = {"nginx": {"version": installed}} if installed else {"nginx": None}
+    problems = balanced(**given, look=look)
+    assert [problem[: len(text)] for problem in problems] == ([text] if text else [])
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["the default", "a service's own"])
+def test_files_of_a_certificate(balanced, own):
+    files = {"tls_certificate_file": "/etc/hostname", "tls_key_file": "/no/such.key"}
+    given = {SERVICES: [{**SHOP, **files}]} if own else {f"nginx_lb_{name}": file for name, file in files.items()}
+    assert balanced(**given) == [
+        "/etc/hostname is not a certificate in PEM form.",
+        "'/no/such.key' is not a file on the controller. The private key is read from it.",
+    ]
+
+
+def test_https_listeners_are_compared_where_there_is_a_certificate(balanced):
+    others = [{**SHOP, "listen": 80}, {**SHOP, "name": "other", "listen": 81}]
+    assert balanced(**{SERVICES: others}) == []
+    files = {"nginx_lb_tls_certificate_file": "/etc/hostname", "nginx_lb_tls_key_file": "/etc/hostname"}
+    assert balanced(**{SERVICES: others}, **files)[0].startswith("shop and other listen on 443 with any server_name")

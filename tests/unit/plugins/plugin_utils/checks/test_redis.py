@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+BIND = "List the addresses to listen on."
+PASSWORD = 'It must have 8 or more printable ASCII characters, without spaces, quotation marks (") and backslashes.'
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"redis_port": 65535}, {"redis_port": "6380"}, {"redis_bind": ["10.0.0.11"]}, {"redis_password": "12345678"}],
+)
+def test_right(said, given):
+    assert said("redis", given) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"redis_port": 0}, "redis_port is 0. A port is a number from 1 to 65535."),
+        ({"redis_port": 65536}, "redis_port is 65536. A port is a number from 1 to 65535."),
+        ({"redis_bind": []}, f"redis_bind is empty. {BIND}"),
+        ({"redis_bind": "10.0.0.11"}, "redis_bind is '10.0.0.11'. It must be a list."),
+        ({"redis_password": "1234567"}, f"redis_password has 7 characters. {PASSWORD}"),
+        ({"redis_password": "with a space"}, f"redis_password has 12 characters. {PASSWORD}"),
+        (
+            {"consul_agent_bind_addr": "10.0.0.99"},
+            "consul_agent_bind_addr is 10.0.0.99. The host does not have that IPv4 address. It has eth0: 10.0.0.11.",
+        ),
+    ],
+)
+def test_wrong(said, given, text):
+    assert said("redis", given) == [text]
+
+
+@pytest.mark.parametrize("role", ["redis", "registry", "docker_host", "nginx_lb"])
+def test_another_system(said, role):
+    given = {"nginx_lb_services": [{"name": "shop", "port": 80}], "consul_agent_bind_addr": "10.0.0.11"}
+    system = {"os_family": "RedHat", "distribution": "Fedora"}
+    text = f"This host runs Fedora. The role {role} needs Debian or a derivative of it."
+    assert said(role, given, facts=system) == [text]
+    assert said(role, given, facts={}) == [
+        "The facts of this host are missing. Gather facts first (gather_facts: true)."
+    ]
+
+
+def test_a_password_that_is_not_on_this_controller(said, tmp_path):
+    """A second controller without the folder of secrets: a new password would lock out the apps."""
+    there = {"paths": {"/etc/redis/site.conf": {"type": "file"}}}
+    (text,) = said("redis", {}, look=there)
+    assert "operator/redis.password does not exist, and Redis on this host has a password already" in text
+    assert said("redis", {}, look={"paths": {}}) == []
+    assert said("redis", {"redis_password": "12345678"}, look=there) == []
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator/redis.password").touch()
+    assert said("redis", {}, look=there) == []

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, run_id
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import seconds, site_values
+
+HOST = {"inventory_hostname": "web1", "inventory_dir": "/site", "groups": {"consul_server": ["c1"], "other": ["c2"]}}
+EXTRA = {"domain": "example", "dns_config": {"service_ttl": {"*": "3s", "shop": "1m30s"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ({}, "node_name", "web1"),
+        ({"consul_agent_node_name": "node1"}, "node_name", "node1"),
+        ({"consul_agent_bind_addr": "10.0.0.9"}, "lan_address", "10.0.0.9"),
+        (
+            {"ansible_facts": {"interfaces": ["eth0"], "eth0": {"ipv4": {"address": "10.0.0.5"}}}},
+            "lan_address",
+            "10.0.0.5",
+        ),
+        ({}, "datacenter", "dc1"),
+        ({"consul_agent_datacenter": "dc2"}, "datacenter", "dc2"),
+        ({}, "domain", "consul"),
+        ({"consul_agent_config_extra": EXTRA}, "domain", "example"),
+        ({}, "servers_group", "consul_server"),
+        ({}, "servers", ["c1"]),
+        ({"consul_agent_servers_group": "other"}, "servers", ["c2"]),
+        ({"consul_agent_servers_group": "nobody"}, "servers", []),
+        ({}, "secrets_dir", "/site/.secrets"),
+        ({"site_secrets_dir": "/srv/secrets"}, "secrets_dir", "/srv/secrets"),
+        ({}, "acl_enabled", True),
+        ({"consul_agent_acl_default_policy": "allow"}, "acl_enabled", False),
+        ({}, "dns_cache_seconds", 1),
+        ({"nginx_lb_resolver_valid": "500ms"}, "dns_cache_seconds", 1),
+        ({"nginx_lb_resolver_valid": "1500ms"}, "dns_cache_seconds", 2),
+        ({"nginx_lb_resolver_valid": 30}, "dns_cache_seconds", 30),
+        ({"nginx_lb_resolver_valid": "5s", "consul_agent_config_extra": EXTRA}, "dns_cache_seconds", 90),
+    ],
+)
+def test_values(given, name, value):
+    assert site_values({**HOST, **given})[name] == value
+
+
+def test_a_value_that_cannot_be_computed_leaves_the_others():
+    values = site_values(HOST)
+    with pytest.raises(NoAddress, match="network facts of the host are missing"):
+        values["lan_address"]
+    assert values["node_name"] == values.node_name == "web1"
+
+
+def test_only_what_it_has():
+    assert "lan_addr" not in site_values(HOST)
+    with pytest.raises(KeyError):
+        site_values(HOST)["__class__"]
+
+
+@pytest.mark.parametrize(("text", "value"), [("5", 5), ("1h30m", 5400), ("1.5s", 1.5), ("250ms", 0.25), ("1d", 86400)])
+def test_durations(text, value):
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 s", "-1s", "1s!"])
+def test_no_durations(text):
+    with pytest.raises(ValueError, match="is not a duration"):
+        seconds(text)
+
+
+def server(active, run=None, changed=()):
+    looked = {"run": run or run_id(), "changed": list(changed), "units": {"consul": {"active": active}}}
+    return {"ansible_facts": {FACT: looked}}
+
+
+@pytest.mark.parametrize(
+    ("hostvars", "expected"),
+    [
+        ({}, "c1"),
+        ({"c2": {}}, "c1"),
+        ({"c1": server("active"), "c2": server("active")}, "c1"),
+        ({"c1": server("failed"), "c2": server("active")}, "c2"),
+        ({"c1": {}, "c2": server("inactive"), "c3": server("active")}, "c3"),  # c1 is down: nobody could look at it
+        ({"c2": server("active", run="another")}, "c1"),
+        ({"c2": server("inactive", changed=["unit:consul"]), "c3": server("active")}, "c2"),  # started by this run
+        ({"c1": server("inactive"), "c2": server("inactive")}, "c1"),
+    ],
+)
+def test_the_server_that_makes_tokens(hostvars, expected):
+    variables = {**HOST, "groups": {"consul_server": ["c1", "c2", "c3"]}, "hostvars": hostvars}
+    assert site_values(variables).acl_server == expected
+    assert site_values({**variables, "consul_agent_acl_server": "other"}).acl_server == "other"
+
+
+def test_a_site_without_servers_makes_no_tokens():
+    assert site_values({**HOST, "groups": {}}).acl_server == ""
+    assert site_values({**HOST, "groups": {}, "consul_agent_acl_server": "c9"}).acl_server == "c9"
