@@ -8,48 +8,50 @@ DOCUMENTATION = r"""
 name: site_secret
 author: The dockyard.consul authors (@dockyard)
 version_added: 0.1.0
-short_description: Read a secret of the site, making it the first time
+short_description: Read a secret of the site
 description:
-  - Returns the content of a file in the site's folder of secrets on the controller. Where the file is missing, the
-    secret is made and kept there first.
-  - Any number of forks, and of runs at the same time, get one and the same value. An interrupted run leaves either a
-    whole secret or none.
-  - A secret that exists already, from a site set up by other means, is used when put into the file beforehand.
+  - Returns the content of a file in the folder of secrets on the controller.
+  - It never writes. M(dockyard.consul.site_secrets) makes the secrets that are missing.
 options:
   _terms:
-    description: Names of files, relative to O(directory). Folders in them, as in V(tokens/web1), are made as needed.
+    description: Paths of files in O(directory), such as V(operator/gossip.key) or V(node/web1/agent.token).
     type: list
     elements: str
     required: true
   kind:
-    description: What the secret must be. Content that does not fit is an error.
+    description: What the secret must be. Content of another kind is an error.
     type: str
     required: true
     choices:
-      gossip_key: 32 random bytes in base64, as C(consul keygen) makes them. An existing key may have 16 or 24 too.
-      uuid: A random UUID, the form of Consul's ACL tokens.
-      password: 32 letters and digits. An existing one may be any word without white space.
+      gossip_key: 16, 24 or 32 bytes in base64, as C(consul keygen) makes them.
+      uuid: A UUID in lower-case letters, the form of ACL tokens in Consul.
+      password: One word without white space.
   directory:
     description:
-      - The site's folder of secrets. It is made, open to nobody else (0700), where it is missing.
-      - By its whole path. A relative one would mean another folder in each play, and so another secret.
+      - Folder of secrets on the controller. An absolute path.
+      - Defaults to C(site_secrets_dir), otherwise C(.secrets) in the folder of the inventory.
     type: str
-    required: true
-  create:
-    description: Whether a missing secret is made. If V(false), it is an error.
-    type: bool
-    default: true
+  variable:
+    description: A variable that takes the place of the file where it is set and not empty.
+    type: str
+  missing:
+    description: What happens if the file is missing.
+    type: str
+    choices:
+      error: The lookup fails. In check mode it returns a random value of this kind, another one each time.
+      empty: The lookup returns an empty string, also in check mode.
+    default: error
 notes:
-  - In check mode nothing is written. A secret that is there is read; in place of one that is missing, a value to
-    throw away is returned, another one each time.
-  - Files that the group or others may read, and folders that they may enter, are refused.
-  - Use C(no_log) on tasks that the value goes into.
+  - Files and folders that other users may read are refused.
+  - Use C(no_log) on tasks that receive the value.
+seealso:
+  - module: dockyard.consul.site_secrets
 """
 
 EXAMPLES = r"""
-- name: Give the agent its gossip key
-  ansible.builtin.template:
-    src: secret.json.j2
+- name: Place the gossip key
+  ansible.builtin.copy:
+    content: "{{ {'encrypt': gossip_key} | to_json }}"
     dest: /etc/consul.d/secret.json
     owner: root
     group: consul
@@ -58,168 +60,53 @@ EXAMPLES = r"""
   diff: false
   vars:
     gossip_key: >-
-      {{ lookup('dockyard.consul.site_secret', 'gossip.key', kind='gossip_key', directory=consul_agent_secrets_dir) }}
+      {{ lookup('dockyard.consul.site_secret', 'operator/gossip.key', kind='gossip_key') }}
 """
 
 RETURN = r"""
 _raw:
-  description: The secrets, one for each name.
+  description: The secrets, one for each path.
   type: list
   elements: str
 """
 
-import base64
-import os
-import re
-import secrets
-import stat
-import string
-import tempfile
-import uuid
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-
-
-class Kind(NamedTuple):
-    make: Callable[[], str]
-    fits: Callable[[str], bool]
-    meaning: str
-
-
-def _make_gossip_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def _is_gossip_key(value: str) -> bool:
-    try:
-        return len(base64.b64decode(value, validate=True)) in (16, 24, 32)
-    except ValueError:
-        return False
-
-
-def _is_uuid(value: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) is not None
-
-
-def _make_password() -> str:
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _position in range(32))
-
-
-def _is_word(value: str) -> bool:
-    return value.isprintable() and not any(map(str.isspace, value))
-
-
-KINDS = {
-    "gossip_key": Kind(_make_gossip_key, _is_gossip_key, "base64 of 16, 24 or 32 bytes, as consul keygen makes it"),
-    "uuid": Kind(lambda: str(uuid.uuid4()), _is_uuid, "a UUID in small letters"),
-    "password": Kind(_make_password, _is_word, "one word without white space"),
-}
+from ansible.template import trust_as_template
+from ansible_collections.dockyard.consul.plugins.lookup.site_value import site_value
+from ansible_collections.dockyard.consul.plugins.plugin_utils import site_secrets
 
 
 class LookupModule(LookupBase):
     def run(self, terms: list, variables: dict | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
-        kind = KINDS[self.get_option("kind")]
-        folder = Path(self.get_option("directory"))
-        if not folder.is_absolute():
-            raise AnsibleLookupError(
-                f"site_secret: the folder {str(folder)!r} must be given by its whole path, such as"
-                " '{{ inventory_dir }}/.secrets': it would mean another one in each play"
-            )
-        create = self.get_option("create")
-        dry_run = bool((variables or {}).get("ansible_check_mode"))
+        variables = variables or {}
+        self._check_mode = bool(variables.get("ansible_check_mode"))
+        given = self.get_option("variable")
+        if (
+            given
+            and variables.get(given)
+            and (value := self._templar.template(trust_as_template("{{ " + given + " }}")))
+        ):
+            return [value] * len(terms)
+        self._directory = self.get_option("directory") or site_value("secrets_dir", variables, self._templar)
         try:
-            return [_secret(folder, _checked_name(term), kind, create, dry_run) for term in terms]
-        except OSError as error:
-            raise AnsibleLookupError(f"site_secret: {error.filename or folder}: {error.strerror}") from error
+            return [self._secret(term) for term in terms]
+        except site_secrets.SecretError as error:
+            raise AnsibleLookupError(str(error)) from error
 
-
-def _checked_name(term: Any) -> str:
-    if not isinstance(term, str) or "\0" in term or any(part in ("", ".", "..") for part in term.split("/")):
-        raise AnsibleLookupError(
-            f"site_secret: {term!r} is not the name of a secret; give a path in the folder, such as 'tokens/web1'"
+    def _secret(self, name: Any) -> str:
+        folder, kind = site_secrets.checked_folder(self._directory), self.get_option("kind")
+        value = site_secrets.read(folder, name, kind)
+        if value is not None:
+            return value
+        if self.get_option("missing") == "empty":
+            return ""
+        if self._check_mode:
+            return site_secrets.KINDS[kind].make()
+        raise site_secrets.SecretError(
+            f"{folder / name} is missing. Copy it from the controller that set up the site."
+            " If the site is new, run the playbook dockyard.consul.site, which makes it."
         )
-    return term
-
-
-def _secret(folder: Path, name: str, kind: Kind, create: bool, dry_run: bool) -> str:
-    file = folder / name
-    _refuse_open_folders(folder, name)
-    if not file.exists():
-        if not create:
-            raise AnsibleLookupError(f"site_secret: {file} is missing, and create=false says not to make it")
-        if dry_run:
-            return kind.make()
-        _make_folders(folder, name)
-        _write_once(file, kind.make())
-    return _read(file, kind)
-
-
-def _folders(folder: Path, name: str) -> list[Path]:
-    """Return the folder of secrets and those below it on the way to the name, outermost first."""
-    return [folder / part for part in reversed(PurePosixPath(name).parents)]
-
-
-def _refuse_open_folders(folder: Path, name: str) -> None:
-    for path in _folders(folder, name):
-        if path.exists():
-            _refuse_if_open(path, path.stat().st_mode, "700")
-
-
-def _refuse_if_open(path: Path, mode: int, wanted: str) -> None:
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise AnsibleLookupError(
-            f"site_secret: {path} is open to others than its owner (mode {stat.S_IMODE(mode):04o});"
-            f" secrets are kept there, so look who could read them, then: chmod {wanted} {path}"
-        )
-
-
-def _make_folders(folder: Path, name: str) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for path in _folders(folder, name):
-        path.mkdir(mode=0o700, exist_ok=True)
-
-
-def _write_once(file: Path, value: str) -> None:
-    """Put the value into the file unless there is one: a whole file appears under the name, or nothing does."""
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(f"{value}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(temporary, file)
-        _sync_folder(file.parent)
-    except FileExistsError:
-        pass  # another fork was first, and its value is the site's
-    finally:
-        os.unlink(temporary)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read(file: Path, kind: Kind) -> str:
-    with file.open("rb") as stream:
-        _refuse_if_open(file, os.fstat(stream.fileno()).st_mode, "600")
-        content = stream.read()
-    try:
-        value = content.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        value = ""
-    if not value or not kind.fits(value):
-        what = "is empty" if not content.strip() else f"does not hold what it should, {kind.meaning}"
-        raise AnsibleLookupError(
-            f"site_secret: {file} {what}; put the right value there, or, if nothing uses this secret yet,"
-            " remove the file and it is made anew"
-        )
-    return value

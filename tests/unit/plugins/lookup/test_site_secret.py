@@ -4,37 +4,31 @@
 
 from __future__ import annotations
 
-import base64
-import multiprocessing
-import os
-import re
-import stat
 import uuid
 
 import pytest
 import yaml
 from ansible import constants
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.dockyard.consul.plugins.lookup import site_secret
+from ansible_collections.dockyard.consul.plugins.plugin_utils import site_secrets
 
 CHECK_MODE = {"ansible_check_mode": True}
 
 # What Ansible's plugin loader does before it hands out a plugin.
-OPTIONS = yaml.safe_load(site_secret.DOCUMENTATION)["options"]
-constants.config.initialize_plugin_configuration_definitions("lookup", site_secret.__name__, OPTIONS)
+DOCUMENTED = yaml.safe_load(site_secret.DOCUMENTATION)["options"]
+constants.config.initialize_plugin_configuration_definitions("lookup", site_secret.__name__, DOCUMENTED)
 
 
 def lookup(folder, *names, kind="password", variables=None, basedir="/", **options):
     loader = DataLoader()
     loader.set_basedir(str(basedir))
-    plugin = site_secret.LookupModule(loader=loader)
+    plugin = site_secret.LookupModule(loader=loader, templar=Templar(loader, variables or {}))
     plugin._load_name = site_secret.__name__
-    return plugin.run(list(names), variables or {}, kind=kind, directory=str(folder), **options)
-
-
-def mode(path):
-    return stat.S_IMODE(path.stat().st_mode)
+    directory = {"directory": str(folder)} if folder else {}
+    return plugin.run(list(names), variables or {}, kind=kind, **directory, **options)
 
 
 @pytest.fixture
@@ -43,174 +37,97 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def kept(folder):
-    """A folder with one file, to be given content and mode."""
-    folder.mkdir(parents=True, mode=0o700)
-
-    def keep(content, file_mode=0o600):
-        file = folder / "kept"
-        file.write_bytes(content)
-        file.chmod(file_mode)
-        return file
-
-    return keep
+def made(folder):
+    site_secrets.make(folder, {"one": "password", "node/two": "password"})
+    return [(folder / name).read_text().strip() for name in ("one", "node/two")]
 
 
-def test_gossip_key(folder):
-    [key] = lookup(folder, "gossip.key", kind="gossip_key")
-    assert len(base64.b64decode(key, validate=True)) == 32
-
-
-def test_uuid(folder):
-    [token] = lookup(folder, "token", kind="uuid")
-    assert uuid.UUID(token).version == 4
-
-
-def test_password(folder):
-    [password] = lookup(folder, "redis")
-    assert re.fullmatch("[A-Za-z0-9]{32}", password)
-
-
-def test_a_secret_is_made_once(folder):
-    first = lookup(folder, "one", "two")
-    assert first[0] != first[1]
-    assert lookup(folder, "two", "one") == first[::-1]
-    assert sorted(path.name for path in folder.iterdir()) == ["one", "two"]
-
-
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_nobody_else_may_read(folder, umask):
-    before = os.umask(umask)
-    try:
-        lookup(folder, "tokens/dc1/web1")
-    finally:
-        os.umask(before)
-    assert [mode(path) for path in (folder, folder / "tokens", folder / "tokens/dc1")] == [0o700] * 3
-    assert mode(folder / "tokens/dc1/web1") == 0o600
-
-
-def race(folder, barrier, answers):
-    barrier.wait()
-    answers.put(lookup(folder, "tokens/shared", kind="uuid")[0])
-
-
-def test_eight_processes_get_one_value(tmp_path):
-    context = multiprocessing.get_context("fork")
-    for attempt in range(5):
-        folder, barrier, answers = tmp_path / str(attempt), context.Barrier(8), context.Queue()
-        processes = [context.Process(target=race, args=(folder, barrier, answers)) for _process in range(8)]
-        for process in processes:
-            process.start()
-        values = {answers.get(timeout=10) for _process in processes}
-        for process in processes:
-            process.join()
-        assert values == {(folder / "tokens/shared").read_text().strip()}
-        assert os.listdir(folder / "tokens") == ["shared"]
-
-
-def test_an_interrupted_write_leaves_nothing_under_the_name(folder, monkeypatch):
-    def interrupt(_handle):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(site_secret.os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        lookup(folder, "redis")
-    assert list(folder.iterdir()) == []
-
-
-def test_check_mode_writes_nothing(folder):
-    [throwaway] = lookup(folder, "tokens/web1", kind="uuid", variables=CHECK_MODE)
-    assert uuid.UUID(throwaway)
-    assert not folder.parent.exists()
-
-
-def test_check_mode_reads_what_is_there(folder):
-    kept = lookup(folder, "redis")
-    assert lookup(folder, "redis", variables=CHECK_MODE) == kept
+def files(folder):
+    return sorted(path for path in folder.parent.rglob("*"))
 
 
 @pytest.mark.parametrize("variables", [{}, CHECK_MODE])
-def test_create_false(folder, variables):
-    with pytest.raises(AnsibleLookupError, match="secrets/redis is missing, and create=false"):
-        lookup(folder, "redis", create=False, variables=variables)
-    assert not folder.exists()
-    kept = lookup(folder, "redis")
-    assert lookup(folder, "redis", create=False, variables=variables) == kept
+@pytest.mark.parametrize("when_missing", ["error", "empty"])
+def test_what_is_there_is_read(folder, made, variables, when_missing):
+    before = files(folder)
+    assert lookup(folder, "node/two", "one", variables=variables, missing=when_missing) == made[::-1]
+    assert files(folder) == before
 
 
-@pytest.mark.parametrize(
-    "name", ["../out", "/etc/passwd", "a/../../out", "a//b", "a/", ".", "", "a/./b", "a\0b", None, 7]
-)
-def test_names_that_lead_elsewhere(folder, name):
-    with pytest.raises(AnsibleLookupError, match="is not the name of a secret"):
-        lookup(folder, name)
+def test_what_is_missing_is_an_error_that_says_what_to_do(folder):
+    with pytest.raises(AnsibleLookupError) as error:
+        lookup(folder, "node/app1/agent.token", kind="uuid")
+    assert str(error.value) == (
+        f"{folder}/node/app1/agent.token is missing. Copy it from the controller that set up the site."
+        " If the site is new, run the playbook dockyard.consul.site, which makes it."
+    )
+    assert not folder.parent.exists(), "a lookup writes nothing"
+
+
+def test_what_is_missing_gets_a_random_value_in_check_mode(folder):
+    values = lookup(folder, "one", "two", kind="uuid", variables=CHECK_MODE)
+    assert values[0] != values[1] and all(uuid.UUID(value) for value in values)
     assert not folder.parent.exists()
 
 
-@pytest.mark.parametrize(
-    ("kind", "content"),
-    [
-        ("gossip_key", base64.b64encode(b"k" * 16) + b"\n"),
-        ("gossip_key", base64.b64encode(b"k" * 24)),
-        ("uuid", b"8ca9b1b9-1c6b-4e0e-b0a1-2f7d1d0c7c1e\r\n"),
-        ("password", "pässwörd-with+signs".encode()),
-    ],
-)
-def test_a_secret_made_elsewhere_is_used(folder, kept, kind, content):
-    kept(content)
-    assert lookup(folder, "kept", kind=kind) == [content.decode().strip()]
-
-
-@pytest.mark.parametrize(
-    ("kind", "content", "message"),
-    [
-        ("password", b"", "secrets/kept is empty; put the right value there"),
-        ("password", b"\n", "secrets/kept is empty"),
-        ("password", b"two words", "one word without white space"),
-        ("password", b"two\nlines", "one word without white space"),
-        ("password", b"\xff\xfe", "does not hold what it should"),
-        ("uuid", b"not-a-uuid", "a UUID in small letters"),
-        ("gossip_key", base64.b64encode(b"k" * 20), "base64 of 16, 24 or 32 bytes"),
-        ("gossip_key", b"no base64 at all!", "base64 of 16, 24 or 32 bytes"),
-    ],
-)
 @pytest.mark.parametrize("variables", [{}, CHECK_MODE])
-def test_content_that_does_not_fit(folder, kept, kind, content, message, variables):
-    file = kept(content)
-    with pytest.raises(AnsibleLookupError, match=message) as error:
-        lookup(folder, "kept", kind=kind, variables=variables)
-    assert file.read_bytes() == content
-    assert not content.strip() or content.decode(errors="replace") not in str(error.value)
+def test_what_is_missing_may_be_empty(folder, made, variables):
+    assert lookup(folder, "node/one", "one", missing="empty", variables=variables) == ["", made[0]]
 
 
-@pytest.mark.parametrize("file_mode", [0o640, 0o604, 0o660])
-def test_a_file_open_to_others(folder, kept, file_mode):
-    file = kept(b"secret", file_mode)
-    with pytest.raises(AnsibleLookupError, match=f"kept is open to others .*mode {file_mode:04o}.*chmod 600 .*kept"):
-        lookup(folder, "kept")
-    assert mode(file) == file_mode
+def test_the_kinds_are_those_that_can_be_made():
+    assert list(DOCUMENTED["kind"]["choices"]) == list(site_secrets.KINDS)
 
 
-def test_a_folder_open_to_others(folder):
-    folder.mkdir(parents=True, mode=0o755)
-    with pytest.raises(AnsibleLookupError, match="secrets is open to others .*chmod 700"):
-        lookup(folder, "redis")
+@pytest.mark.parametrize("variables", [{}, CHECK_MODE])
+@pytest.mark.parametrize("when_missing", ["error", "empty"])
+def test_content_of_another_kind_is_an_error(folder, made, variables, when_missing):
+    with pytest.raises(AnsibleLookupError, match="secrets/one has the wrong content. It must hold a UUID") as error:
+        lookup(folder, "one", kind="uuid", variables=variables, missing=when_missing)
+    assert made[0] not in str(error.value)
 
 
-def test_a_folder_in_place_of_the_file(folder):
-    lookup(folder, "tokens/web1")
-    with pytest.raises(AnsibleLookupError, match="secrets/tokens: Is a directory"):
-        lookup(folder, "tokens")
+@pytest.mark.parametrize("path", [".", "node", "one", "node/two"])
+def test_what_is_open_to_other_users_is_refused(folder, made, path):
+    (folder / path).chmod(0o755)
+    with pytest.raises(AnsibleLookupError, match="is open to other users"):
+        lookup(folder, "one", "node/two")
 
 
-def test_a_file_in_place_of_the_folder(folder):
-    lookup(folder, "tokens")
-    with pytest.raises(AnsibleLookupError, match="secrets/tokens"):
-        lookup(folder, "tokens/web1")
+def test_a_name_that_leads_elsewhere_is_refused(folder):
+    with pytest.raises(AnsibleLookupError, match="is not a valid name of a secret"):
+        lookup(folder, "../out")
 
 
 @pytest.mark.parametrize("folder", ["secrets", "~/secrets"])
-def test_a_folder_that_means_another_one_in_each_play_is_refused(tmp_path, folder):
-    with pytest.raises(AnsibleLookupError, match="by its whole path"):
+def test_a_relative_folder_is_refused(tmp_path, folder):
+    with pytest.raises(AnsibleLookupError, match="is not an absolute path"):
         lookup(folder, "redis", basedir=tmp_path)
-    assert not (tmp_path / "secrets").exists()
+
+
+@pytest.mark.parametrize("value", ["given", trust_as_template("{{ 'giv' ~ other }}")])
+def test_a_variable_that_is_set_takes_the_place_of_the_file(folder, value):
+    variables = {"redis_password": value, "other": trust_as_template("{{ 'en' }}")}
+    assert lookup(folder, "one", variables=variables, variable="redis_password") == ["given"]
+    assert lookup(folder, "one", "two", variables=variables, variable="redis_password") == ["given", "given"]
+    assert lookup("relative", "one", variables=variables, variable="redis_password") == ["given"], "no file is read"
+
+
+@pytest.mark.parametrize("variables", [{}, {"redis_password": ""}, {"redis_password": trust_as_template("{{ '' }}")}])
+def test_a_variable_that_is_empty_does_not(folder, made, variables):
+    assert lookup(folder, "one", variables=variables, variable="redis_password") == made[:1]
+
+
+def test_a_variable_that_cannot_be_templated_is_an_error(folder, made):
+    with pytest.raises(AnsibleError, match="'nobody' is undefined"):
+        lookup(folder, "one", variables={"given": trust_as_template("{{ nobody }}")}, variable="given")
+
+
+def test_the_folder_of_the_site_is_the_default(folder, made):
+    inventory = {"inventory_hostname": "web1", "inventory_dir": str(folder.parent)}
+    assert lookup(None, "one", variables={**inventory, "site_secrets_dir": str(folder)}) == made[:1]
+    template = trust_as_template("{{ inventory_dir }}/secrets")
+    assert lookup(None, "one", variables={**inventory, "site_secrets_dir": template}) == made[:1]
+    folder.rename(folder.parent / ".secrets")
+    assert lookup(None, "one", variables=inventory) == made[:1]
+    assert lookup(None, "one", variables={**inventory, "site_secrets_dir": ""}) == made[:1]
