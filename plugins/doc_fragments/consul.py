@@ -10,71 +10,71 @@ class ModuleDocFragment:
 options:
   host:
     description:
-      - Where the agent's HTTP API is.
-      - Unset, the host in the environment variable E(CONSUL_HTTP_ADDR) is used, else V(127.0.0.1).
+      - Host of the agent's HTTP API.
+      - Defaults to the host in the environment variable E(CONSUL_HTTP_ADDR), otherwise V(127.0.0.1).
     type: str
   port:
     description:
       - Port of the agent's HTTP API.
-      - Unset, the port in E(CONSUL_HTTP_ADDR) is used, else V(8500).
+      - Defaults to the port in E(CONSUL_HTTP_ADDR), otherwise V(8500).
     type: int
   scheme:
     description:
-      - Unset, the scheme in E(CONSUL_HTTP_ADDR) is used, V(https) if E(CONSUL_HTTP_SSL) is true, else V(http).
+      - Scheme of the agent's HTTP API.
+      - Defaults to the scheme in E(CONSUL_HTTP_ADDR), otherwise V(https) if E(CONSUL_HTTP_SSL) is true, otherwise V(http).
     type: str
     choices: [http, https]
   unix_socket:
     description:
-      - Talk to the agent through this UNIX socket; O(host) and O(port) then play no part.
-      - Unset, the path in E(CONSUL_HTTP_ADDR) is used if that begins with C(unix://) and O(host) is not given.
+      - UNIX socket of the agent's HTTP API. O(host) and O(port) are then ignored.
+      - Defaults to the path in E(CONSUL_HTTP_ADDR) if that begins with C(unix://) and O(host) is not set.
     type: path
   token:
     description:
-      - ACL token. It is sent in a header, never in an address.
-      - Unset, the content of the file named by E(CONSUL_HTTP_TOKEN_FILE) is used, else E(CONSUL_HTTP_TOKEN).
-      - Consul answers a token that it does not know with an error, and so does the module, in every state.
+      - ACL token. It is sent in a header, never in a URL.
+      - Defaults to the content of the file in E(CONSUL_HTTP_TOKEN_FILE), otherwise to E(CONSUL_HTTP_TOKEN).
+      - A token that Consul does not know is an error, in every O(ignore:state).
     type: str
   validate_certs:
     description:
       - Whether the agent's certificate is verified.
-      - Unset, E(CONSUL_HTTP_SSL_VERIFY) is used, else V(true).
+      - Defaults to E(CONSUL_HTTP_SSL_VERIFY), otherwise V(true).
     type: bool
   ca_path:
     description:
       - File on the managed host with the CA certificates to trust.
-      - Unset, E(CONSUL_CACERT) is used, else what the host trusts.
+      - Defaults to E(CONSUL_CACERT), otherwise to the CA certificates that the host trusts.
     type: path
   client_cert:
     description:
-      - File on the managed host with the client's certificate, for an agent that demands one.
-      - Unset, E(CONSUL_CLIENT_CERT) is used.
+      - File on the managed host with the client certificate, for an agent that requires one.
+      - Defaults to E(CONSUL_CLIENT_CERT).
     type: path
   client_key:
     description:
       - File on the managed host with the private key of O(client_cert).
-      - Unset, E(CONSUL_CLIENT_KEY) is used.
+      - Defaults to E(CONSUL_CLIENT_KEY).
     type: path
   datacenter:
     description:
-      - Datacenter in which keys are read and written, and services are looked up, by default that of the agent.
-      - What is registered or put in maintenance belongs to the agent that is asked, wherever that is, so this plays no
-        part there.
+      - Datacenter in which keys are read and written, and services are looked up. By default, that of the agent.
+      - Registrations and maintenance mode always belong to the agent itself, so this option does not affect them.
     type: str
   consistency:
     description:
-      - How reads from the servers are answered. V(stale) may be answered by any server and without a leader,
-        V(consistent) makes the leader confirm that it is one.
+      - Consistency of reads from the servers. With V(stale) any server answers, also without a leader. With V(consistent)
+        the leader first confirms that it still leads.
     type: str
     choices: [default, consistent, stale]
     default: default
   timeout:
-    description: Seconds to wait for an answer.
+    description: Timeout for an answer, in seconds.
     type: float
     default: 10
   retries:
     description:
-      - How often a call that can safely be repeated is repeated when the connection is refused, or the answer is
-        429, 503 or 500 for want of a leader. The pauses between grow from a quarter of a second to four.
+      - How often a request is repeated if the connection is refused, or if the answer is 429, 503, or 500 because there is
+        no leader. Only requests that are safe to repeat are repeated. The pauses grow from 0.25 s to 4 s.
     type: int
     default: 3
 attributes:

@@ -129,6 +129,7 @@ class ConsulClient:
         self.consistency = consistency
         self.timeout = timeout
         self.retries = retries
+        self.token = token
         self._http = Request(
             headers={"X-Consul-Token": token} if token else {},
             http_agent="dockyard.consul",
@@ -156,6 +157,9 @@ class ConsulClient:
         if data is not None and not isinstance(data, bytes):
             data = json.dumps(data).encode("utf-8")
         return self._call("PUT", path, params, data, self.timeout, False, idempotent)
+
+    def delete(self, path, params=None):
+        return self._call("DELETE", path, params, None, self.timeout, False, idempotent=True)
 
     def _call(self, method, path, params, data, timeout, missing_ok, idempotent):
         pause = RETRY_FIRST_PAUSE
@@ -238,6 +242,10 @@ def _words(error):
 def _advice(status, words):
     if "ACL not found" in words:
         return " (the token is unknown to Consul: mistyped, expired or deleted; give a valid one)"
+    if "legacy mode" in words:
+        return " (no leader has set up the ACL system yet: check that enough servers are up)"
+    if "ACL support disabled" in words:
+        return " (the agent runs without ACLs: set acl.enabled in its configuration and restart it)"
     if status == 403:
         return " (the token's policies do not allow this, or no token was given)"
     if "No cluster leader" in words:

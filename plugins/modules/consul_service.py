@@ -9,20 +9,26 @@ module: consul_service
 short_description: Register services and their checks with a Consul agent
 version_added: 0.1.0
 description:
-  - Registers, changes and removes services of the agent that is asked, one or many in one task.
-  - A registration is declared whole. What is not given has Consul's default, and checks that are no longer given are removed.
-  - Where nothing is to change nothing is written, so no check starts anew because a play ran again.
+  - Registers, updates and removes services of one agent, one or many in one task.
+  - The options describe the whole registration. An option that is not set has the default of Consul, and a check that is not
+    listed any more is removed.
+  - A registration that is as described is not written, so the state of its checks stays.
 notes:
-  - Consul cannot say the definition of a check back. The module therefore keeps a digest of the checks (and of O(connect))
-    in the service's meta, under V(dockyard_consul_digest), and registers again when that differs from what is asked.
-    A check that someone adds or removes elsewhere is seen by its id; a check that someone registers elsewhere under the
-    same id with, say, another interval is not seen, as long as the service's meta is left alone.
-  - That meta key also marks the services that O(purge) may remove.
-  - A service's token cannot be read back either; changing only the token is not seen.
-  - With O(enable_tag_override=true) tags may be changed elsewhere, so they are set once and not compared.
-  - The tagged addresses that Consul derives from O(address) by itself are never written back, as that would pin an old
-    address. Where someone else did so, the service is registered again.
-  - An agent refuses a field that its version of Consul does not know, and so the task fails. The versions are named below.
+  - Consul does not return the definition of a check. The module keeps a digest of the checks (and of O(connect)) in the meta
+    of the service, under V(dockyard_consul_digest), and registers again if it differs. A check that was added or removed by
+    other means is noticed by its ID. A check that was registered by other means with the same ID is not noticed while the
+    meta of the service stays the same.
+  - This meta key also marks the services that O(purge) may remove.
+  - Consul does not return the token of a registration either. A digest of it is part of that digest, so a service is
+    registered again when O(service_token) or O(token) changes. Without that, the agent could no longer report the state
+    of the checks once the old token is deleted.
+  - In the same run as M(dockyard.consul.look), the decision is made on the controller. The module runs only if
+    something is due, or not known.
+  - With O(enable_tag_override=true) other programs may change the tags, so the module sets them once and does not compare
+    them.
+  - The tagged addresses that Consul derives from O(address) are never written back, because that would keep an old address
+    in DNS. If another program did so, the service is registered again.
+  - An agent refuses a field that its version of Consul does not know, and the task fails. The options name the versions.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -32,27 +38,27 @@ options:
     description: Name of the service. It is found in DNS as C(<name>.service.consul).
     type: str
   id:
-    description: Id of the service, unique on its agent. By default the name.
+    description: ID of the service, unique on its agent. By default, the name.
     type: str
   address:
-    description: Address that DNS answers for the service. By default that of the node.
+    description: Address of the service in DNS. By default, that of the node.
     type: str
   tagged_addresses:
     description:
-      - Further addresses of the service by name, such as V(wan), which other datacenters are told where agents have
+      - Further addresses of the service by name, such as V(wan), which other datacenters get if agents have
         C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
       - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
         O(address).
     type: dict
   service_port:
-    description: Port that DNS answers for the service.
+    description: Port of the service in DNS (SRV records).
     type: int
   tags:
     description: Tags. Their order does not matter.
     type: list
     elements: str
   meta:
-    description: Pairs of text kept with the service. Consul takes only text, so numbers and booleans are written as JSON.
+    description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
     type: dict
   weights:
     description: Weight of the service in the answers to SRV queries, by its state.
@@ -63,48 +69,48 @@ options:
         type: int
         default: 1
       warning:
-        description: Weight while a check warns.
+        description: Weight while a check is in warning.
         type: int
         default: 1
   enable_tag_override:
-    description: Allow others to change the tags in the catalog.
+    description: Allow other programs to change the tags in the catalog.
     type: bool
     default: false
   service_token:
-    description: Token with which the agent keeps the service in the catalog. By default the token of the task.
+    description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
     type: str
   connect:
     description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
     type: dict
   checks:
-    description: The health checks of the service. Each has exactly one of the kinds below.
+    description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
     type: list
     elements: dict
     suboptions:
       id:
-        description: Id of the check. By default V(service:<id>), numbered if there are more than one, as Consul does it.
+        description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
         type: str
         aliases: [check_id]
       name:
-        description: Name to show.
+        description: Name of the check.
         type: str
       http:
-        description: Address to request. An answer of 2xx passes, 429 warns, anything else is critical.
+        description: URL to request. Status 2xx is passing, 429 is warning, any other is critical.
         type: str
       method:
         description: Method of the request.
         type: str
       header:
-        description: Headers of the request, each a text or a list of them. Their values are kept out of logs and diffs.
+        description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
         type: dict
       body:
         description: Body of the request.
         type: str
       disable_redirects:
-        description: Take a redirection as the answer instead of following it. Consul 1.10.10, 1.11.5, 1.12 and newer.
+        description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
         type: bool
       tls_server_name:
-        description: Name that the certificate must bear. Consul 1.9 and newer.
+        description: Name that the certificate must be valid for. Consul 1.9 and newer.
         type: str
       tls_skip_verify:
         description: Do not verify the certificate.
@@ -117,26 +123,26 @@ options:
         type: bool
       udp:
         description:
-          - Host and port to send a datagram to. Silence passes; only a port that is refused is critical.
+          - Host and port to send a datagram to. No answer is passing. Only a refused port is critical.
           - Consul 1.13 and newer.
         type: str
       h2ping:
         description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
         type: str
       h2ping_use_tls:
-        description: Use TLS for it. Consul's default is V(true), and to say anything is for Consul 1.11 and newer.
+        description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
         type: bool
       grpc:
-        description: Address of a gRPC health service.
+        description: Address of a gRPC health service (C(host:port/service)).
         type: str
       grpc_use_tls:
-        description: Use TLS to reach it.
+        description: Use TLS for the gRPC check.
         type: bool
       ttl:
-        description: The service reports by itself, at least this often.
+        description: The service reports its own state, at least once in this time.
         type: str
       args:
-        description: Command to run. The agent must allow script checks.
+        description: Command to run, as a list. The agent must allow script checks.
         type: list
         elements: str
       docker_container_id:
@@ -146,41 +152,41 @@ options:
         description: Shell to use inside the container.
         type: str
       alias_service:
-        description: Take over the state of this service.
+        description: Copy the state of this service.
         type: str
       alias_node:
-        description: Take over the state of this node, or with O(checks[].alias_service), of the service there.
+        description: Copy the state of this node, or with O(checks[].alias_service), of the service there.
         type: str
       interval:
         description: Time between two runs, such as V(10s) or V(1m30s).
         type: str
       timeout:
-        description: Time after which a run has failed.
+        description: Time after which a run of the check fails.
         type: str
       notes:
-        description: Text for people.
+        description: Free text.
         type: str
       status:
-        description: State until the first run. By default Consul's, which is critical.
+        description: State until the first run. The default of Consul is critical.
         type: str
         choices: [passing, warning, critical]
       success_before_passing:
-        description: How many successes in a row make it passing.
+        description: Number of successes in a row after which the check is passing.
         type: int
       failures_before_warning:
-        description: How many failures in a row make it warn. By default as many as make it critical. Consul 1.11 and newer.
+        description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
         type: int
       failures_before_critical:
-        description: How many failures in a row make it critical.
+        description: Number of failures in a row after which the check is critical.
         type: int
       output_max_size:
-        description: How many bytes of a run's output are kept, at most as many as the agent is set to.
+        description: Maximum number of bytes of output to keep, up to the limit of the agent.
         type: int
       deregister_critical_service_after:
-        description: Remove the service when it has been critical for so long. Consul takes one minute at least.
+        description: Deregister the service when the check has been critical for this long. At least one minute.
         type: str
   services:
-    description: Many services at once, each described as a single one is.
+    description: Several services. Each has the same options as a single one.
     type: list
     elements: dict
     suboptions:
@@ -188,20 +194,20 @@ options:
         description: Name of the service. It is found in DNS as C(<name>.service.consul).
         type: str
       id:
-        description: Id of the service, unique on its agent. By default the name.
+        description: ID of the service, unique on its agent. By default, the name.
         type: str
       address:
-        description: Address that DNS answers for the service. By default that of the node.
+        description: Address of the service in DNS. By default, that of the node.
         type: str
       tagged_addresses:
         description:
-          - Further addresses of the service by name, such as V(wan), which other datacenters are told where agents have
+          - Further addresses of the service by name, such as V(wan), which other datacenters get if agents have
             C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
           - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
             O(services[].address).
         type: dict
       service_port:
-        description: Port that DNS answers for the service.
+        description: Port of the service in DNS (SRV records).
         type: int
         aliases: [port]
       tags:
@@ -209,7 +215,7 @@ options:
         type: list
         elements: str
       meta:
-        description: Pairs of text kept with the service. Consul takes only text, so numbers and booleans are written as JSON.
+        description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
         type: dict
       weights:
         description: Weight of the service in the answers to SRV queries, by its state.
@@ -220,49 +226,49 @@ options:
             type: int
             default: 1
           warning:
-            description: Weight while a check warns.
+            description: Weight while a check is in warning.
             type: int
             default: 1
       enable_tag_override:
-        description: Allow others to change the tags in the catalog.
+        description: Allow other programs to change the tags in the catalog.
         type: bool
         default: false
       service_token:
-        description: Token with which the agent keeps the service in the catalog. By default the token of the task.
+        description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
         type: str
         aliases: [token]
       connect:
         description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
         type: dict
       checks:
-        description: The health checks of the service. Each has exactly one of the kinds below.
+        description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
         type: list
         elements: dict
         suboptions:
           id:
-            description: Id of the check. By default V(service:<id>), numbered if there are more than one, as Consul does it.
+            description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
             type: str
             aliases: [check_id]
           name:
-            description: Name to show.
+            description: Name of the check.
             type: str
           http:
-            description: Address to request. An answer of 2xx passes, 429 warns, anything else is critical.
+            description: URL to request. Status 2xx is passing, 429 is warning, any other is critical.
             type: str
           method:
             description: Method of the request.
             type: str
           header:
-            description: Headers of the request, each a text or a list of them. Their values are kept out of logs and diffs.
+            description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
             type: dict
           body:
             description: Body of the request.
             type: str
           disable_redirects:
-            description: Take a redirection as the answer instead of following it. Consul 1.10.10, 1.11.5, 1.12 and newer.
+            description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
             type: bool
           tls_server_name:
-            description: Name that the certificate must bear. Consul 1.9 and newer.
+            description: Name that the certificate must be valid for. Consul 1.9 and newer.
             type: str
           tls_skip_verify:
             description: Do not verify the certificate.
@@ -275,26 +281,26 @@ options:
             type: bool
           udp:
             description:
-              - Host and port to send a datagram to. Silence passes; only a port that is refused is critical.
+              - Host and port to send a datagram to. No answer is passing. Only a refused port is critical.
               - Consul 1.13 and newer.
             type: str
           h2ping:
             description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
             type: str
           h2ping_use_tls:
-            description: Use TLS for it. Consul's default is V(true), and to say anything is for Consul 1.11 and newer.
+            description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
             type: bool
           grpc:
-            description: Address of a gRPC health service.
+            description: Address of a gRPC health service (C(host:port/service)).
             type: str
           grpc_use_tls:
-            description: Use TLS to reach it.
+            description: Use TLS for the gRPC check.
             type: bool
           ttl:
-            description: The service reports by itself, at least this often.
+            description: The service reports its own state, at least once in this time.
             type: str
           args:
-            description: Command to run. The agent must allow script checks.
+            description: Command to run, as a list. The agent must allow script checks.
             type: list
             elements: str
           docker_container_id:
@@ -304,38 +310,38 @@ options:
             description: Shell to use inside the container.
             type: str
           alias_service:
-            description: Take over the state of this service.
+            description: Copy the state of this service.
             type: str
           alias_node:
-            description: Take over the state of this node, or with O(services[].checks[].alias_service), of the service there.
+            description: Copy the state of this node, or with O(services[].checks[].alias_service), of the service there.
             type: str
           interval:
             description: Time between two runs, such as V(10s) or V(1m30s).
             type: str
           timeout:
-            description: Time after which a run has failed.
+            description: Time after which a run of the check fails.
             type: str
           notes:
-            description: Text for people.
+            description: Free text.
             type: str
           status:
-            description: State until the first run. By default Consul's, which is critical.
+            description: State until the first run. The default of Consul is critical.
             type: str
             choices: [passing, warning, critical]
           success_before_passing:
-            description: How many successes in a row make it passing.
+            description: Number of successes in a row after which the check is passing.
             type: int
           failures_before_warning:
-            description: How many failures in a row make it warn. By default as many as make it critical. Consul 1.11 and newer.
+            description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
             type: int
           failures_before_critical:
-            description: How many failures in a row make it critical.
+            description: Number of failures in a row after which the check is critical.
             type: int
           output_max_size:
-            description: How many bytes of a run's output are kept, at most as many as the agent is set to.
+            description: Maximum number of bytes of output to keep, up to the limit of the agent.
             type: int
           deregister_critical_service_after:
-            description: Remove the service when it has been critical for so long. Consul takes one minute at least.
+            description: Deregister the service when the check has been critical for this long. At least one minute.
             type: str
   purge:
     description:
@@ -453,248 +459,26 @@ written:
 """
 
 import copy
-import hashlib
-import json
 import time
 
-from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
     DIGEST,
     HIDDEN,
     ConsulModule,
     diff_of,
-    nanoseconds,
 )
-
-# Option, and its name in Consul's API.
-CHECK_FIELDS = {
-    "id": "CheckID",
-    "name": "Name",
-    "http": "HTTP",
-    "method": "Method",
-    "header": "Header",
-    "body": "Body",
-    "disable_redirects": "DisableRedirects",
-    "tls_server_name": "TLSServerName",
-    "tls_skip_verify": "TLSSkipVerify",
-    "tcp": "TCP",
-    "tcp_use_tls": "TCPUseTLS",
-    "udp": "UDP",
-    "h2ping": "H2PING",
-    "h2ping_use_tls": "H2PingUseTLS",
-    "grpc": "GRPC",
-    "grpc_use_tls": "GRPCUseTLS",
-    "ttl": "TTL",
-    "args": "Args",
-    "docker_container_id": "DockerContainerID",
-    "shell": "Shell",
-    "alias_service": "AliasService",
-    "alias_node": "AliasNode",
-    "interval": "Interval",
-    "timeout": "Timeout",
-    "notes": "Notes",
-    "status": "Status",
-    "success_before_passing": "SuccessBeforePassing",
-    "failures_before_warning": "FailuresBeforeWarning",
-    "failures_before_critical": "FailuresBeforeCritical",
-    "output_max_size": "OutputMaxSize",
-    "deregister_critical_service_after": "DeregisterCriticalServiceAfter",
-}
-CHECK_DURATIONS = ("ttl", "interval", "timeout", "deregister_critical_service_after")
-CHECK_KINDS = ("http", "tcp", "udp", "h2ping", "grpc", "ttl", "args", "alias_service", "alias_node")
-DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
-KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "args")
-
-# From the service's address, where that is an IP address.
-DERIVED_ADDRESSES = ("lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6")
-
-CHECK_SPEC = {
-    "id": {"type": "str", "aliases": ["check_id"]},
-    "name": {"type": "str"},
-    "http": {"type": "str"},
-    "method": {"type": "str"},
-    "header": {"type": "dict"},
-    "body": {"type": "str"},
-    "disable_redirects": {"type": "bool"},
-    "tls_server_name": {"type": "str"},
-    "tls_skip_verify": {"type": "bool"},
-    "tcp": {"type": "str"},
-    "tcp_use_tls": {"type": "bool"},
-    "udp": {"type": "str"},
-    "h2ping": {"type": "str"},
-    "h2ping_use_tls": {"type": "bool"},
-    "grpc": {"type": "str"},
-    "grpc_use_tls": {"type": "bool"},
-    "ttl": {"type": "str"},
-    "args": {"type": "list", "elements": "str"},
-    "docker_container_id": {"type": "str"},
-    "shell": {"type": "str"},
-    "alias_service": {"type": "str"},
-    "alias_node": {"type": "str"},
-    "interval": {"type": "str"},
-    "timeout": {"type": "str"},
-    "notes": {"type": "str"},
-    "status": {"type": "str", "choices": ["passing", "warning", "critical"]},
-    "success_before_passing": {"type": "int", "no_log": False},
-    "failures_before_warning": {"type": "int"},
-    "failures_before_critical": {"type": "int"},
-    "output_max_size": {"type": "int"},
-    "deregister_critical_service_after": {"type": "str"},
-}
-
-
-def service_spec(port, token):
-    """The options of one service, in which the names of two differ between the top level and a list."""
-    return {
-        "name": {"type": "str"},
-        "id": {"type": "str"},
-        "address": {"type": "str"},
-        "tagged_addresses": {"type": "dict"},
-        "service_port": port,
-        "tags": {"type": "list", "elements": "str"},
-        "meta": {"type": "dict"},
-        "weights": {
-            "type": "dict",
-            "options": {
-                "passing": {"type": "int", "default": 1, "no_log": False},
-                "warning": {"type": "int", "default": 1},
-            },
-        },
-        "enable_tag_override": {"type": "bool", "default": False},
-        "service_token": token,
-        "connect": {"type": "dict"},
-        "checks": {"type": "list", "elements": "dict", "options": CHECK_SPEC},
-    }
-
-
-# enable_tag_override is not among them: its default would always seem to be given.
-SERVICE_OPTIONS = (
-    "name",
-    "id",
-    "address",
-    "tagged_addresses",
-    "service_port",
-    "tags",
-    "meta",
-    "weights",
-    "service_token",
-    "connect",
-    "checks",
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
+    SERVICE_ARGUMENTS,
+    SERVICE_OPTIONS,
+    checks_by_service,
+    comparable,
+    is_registered,
+    label,
+    refuse_twins,
+    registration,
+    service_id,
 )
-
-
-def service_id(options):
-    return options["id"] or options["name"]
-
-
-def registration(options, where):
-    """The body of a registration, or ConsulError for what Consul would misunderstand."""
-    if not options["name"]:
-        raise ConsulError(f"{where}: name is needed to register a service")
-    identity = service_id(options)
-    port = port_number(options["service_port"] or 0, where)
-    weights = options["weights"] or {"passing": 1, "warning": 1}
-    meta = {key: meta_text(value) for key, value in (options["meta"] or {}).items()}
-    if DIGEST in meta:
-        raise ConsulError(f"{where}: the meta key {DIGEST} is the module's own")
-    checks = normalised_checks(options["checks"] or [], identity, where)
-    body = {
-        "ID": identity,
-        "Name": options["name"],
-        "Address": options["address"] or "",
-        "Port": port,
-        "Tags": options["tags"] or [],
-        "Weights": {"Passing": weights["passing"], "Warning": weights["warning"]},
-        "EnableTagOverride": options["enable_tag_override"],
-        "Meta": {**meta, DIGEST: digest(checks, options["connect"])},
-        "Checks": checks,
-    }
-    if options["tagged_addresses"]:
-        body["TaggedAddresses"] = tagged_addresses(options["tagged_addresses"], where)
-    if options["connect"]:
-        body["Connect"] = options["connect"]
-    if options["service_token"]:
-        body["Token"] = options["service_token"]
-    return body
-
-
-def meta_text(value):
-    """Consul takes only text; YAML gives numbers and booleans too."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, sort_keys=True)
-
-
-def tagged_addresses(addresses, where):
-    """As Consul's API takes them, where port 0 stands for that of the service."""
-    bodies = {}
-    for name, given in addresses.items():
-        here = f"{where}: tagged_addresses: {name}"
-        if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
-            raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
-        bodies[name] = {"Address": given["address"], "Port": port_number(given.get("port") or 0, here)}
-    return bodies
-
-
-def port_number(value, where):
-    try:
-        port = int(value)
-    except (TypeError, ValueError):
-        port = -1
-    if not 0 <= port <= 65535:
-        raise ConsulError(f"{where}: port {value} is not between 0 and 65535")
-    return port
-
-
-def normalised_checks(checks, identity, where):
-    """The checks as Consul's API takes them, each with the id that Consul would give it."""
-    bodies = []
-    for number, check in enumerate(checks, 1):
-        here = f"{where}: check {number}"
-        given = {name: value for name, value in check.items() if value not in (None, "", [], {})}
-        validate_check(given, here)
-        if "header" in given:
-            given["header"] = {name: as_list(value) for name, value in given["header"].items()}
-        given.setdefault("id", f"service:{identity}" + (f":{number}" if len(checks) > 1 else ""))
-        bodies.append({CHECK_FIELDS[name]: value for name, value in given.items()})
-    ids = [body["CheckID"] for body in bodies]
-    if len(set(ids)) < len(ids):
-        raise ConsulError(f"{where}: two checks have the same id: {', '.join(sorted(ids))}")
-    return bodies
-
-
-def as_list(value):
-    return [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
-
-
-def validate_check(check, where):
-    kinds = [kind for kind in CHECK_KINDS if kind in check]
-    if len(kinds) != 1 and kinds != ["alias_service", "alias_node"]:
-        found = ", ".join(kinds) or "none"
-        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_KINDS)} is needed, found: {found}")
-    if kinds[0] in KINDS_WITH_INTERVAL and "interval" not in check:
-        raise ConsulError(f"{where}: {kinds[0]} needs an interval, such as 10s")
-    for name in CHECK_DURATIONS:
-        if name not in check:
-            continue
-        try:
-            positive = nanoseconds(check[name]) > 0
-        except ValueError as error:
-            raise ConsulError(f"{where}: {name}: {error}") from error
-        if not positive:
-            raise ConsulError(f"{where}: {name}: {check[name]!r} is not longer than nothing")
-
-
-def digest(checks, connect):
-    """The same for checks that mean the same, however their durations are written or they are ordered."""
-    plain = [
-        {name: nanoseconds(value) if name in DURATION_FIELDS else value for name, value in check.items()}
-        for check in checks
-    ]
-    plain.sort(key=lambda check: check["CheckID"])
-    text = json.dumps({"checks": plain, "connect": connect or {}}, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
 
 class Agent:
@@ -707,17 +491,7 @@ class Agent:
 
     def load(self):
         self.services = self.client.get("agent/services").data or {}
-        self.checks = {}
-        for check in (self.client.get("agent/checks").data or {}).values():
-            if check["Type"] != "maintenance":  # consul_maintenance's, and not part of a registration
-                self.checks.setdefault(check["ServiceID"], {})[check["CheckID"]] = check
-
-    def is_as(self, body):
-        """Whether a service is registered so, as far as Consul can tell."""
-        service = self.services.get(body["ID"])
-        if service is None or set(self.checks.get(body["ID"], {})) != {check["CheckID"] for check in body["Checks"]}:
-            return False
-        return comparable(service) == comparable(body)
+        self.checks = checks_by_service(self.client.get("agent/checks").data or {})
 
     def register(self, body):
         try:
@@ -757,33 +531,6 @@ class Agent:
             and identity not in listed
             and service.get("Kind", "") != "connect-proxy"
         ]
-
-
-def chosen_addresses(service):
-    """The tagged addresses that someone gave: neither what Consul derived from the address, nor what its servers add."""
-    own = {"Address": service["Address"], "Port": service["Port"]}
-    return {
-        name: address
-        for name, address in (service.get("TaggedAddresses") or {}).items()
-        if not name.startswith("consul-") and not (name in DERIVED_ADDRESSES and address == own)
-    }
-
-
-def comparable(service):
-    """What of a service, wanted or registered, can be compared."""
-    fields = {
-        "Name": service.get("Name") or service.get("Service"),
-        "Address": service["Address"],
-        "Port": service["Port"],
-        "Meta": service["Meta"] or {},
-        "Weights": service["Weights"],
-        "EnableTagOverride": service["EnableTagOverride"],
-    }
-    if not service["EnableTagOverride"]:
-        fields["Tags"] = sorted(set(service["Tags"] or []))
-    if chosen_addresses(service):
-        fields["TaggedAddresses"] = chosen_addresses(service)
-    return fields
 
 
 class ConsulServiceModule(ConsulModule):
@@ -826,12 +573,12 @@ def execute(module, client):
         bodies = []
         doomed = [identity for _where, options in described for identity in agent.ids_of(options)]
     else:
-        bodies = [registration(options, label(where, options)) for where, options in described]
+        bodies = [registration(options, label(where, options), client.token) for where, options in described]
         refuse_twins(bodies)
         agent.load()
         doomed = agent.unlisted(bodies) if params["purge"] else []
     before, before_checks = agent.services, agent.checks
-    changed = [body for body in bodies if not agent.is_as(body)]
+    changed = [body for body in bodies if not is_registered(body, agent.services, agent.checks)]
     operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
     operations.update(dict.fromkeys(doomed, "remove"))
     if not module.check_mode:
@@ -861,17 +608,6 @@ def execute(module, client):
     return result
 
 
-def label(where, options):
-    return f"{where} ({service_id(options)})" if service_id(options) else where
-
-
-def refuse_twins(bodies):
-    ids = [body["ID"] for body in bodies]
-    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
-    if twins:
-        raise ConsulError(f"services: these ids are given more than once: {', '.join(twins)}; give each its own id")
-
-
 def carry_out(agent, changed, doomed):
     done = []
     try:
@@ -893,10 +629,14 @@ def described_after(module, agent, changed, doomed):
     if not module.check_mode:
         return agent.services
     after = {identity: service for identity, service in agent.services.items() if identity not in doomed}
-    for body in changed:
-        service = {name: value for name, value in body.items() if name not in ("Name", "Checks", "Token", "Connect")}
-        after[body["ID"]] = dict(service, Service=body["Name"])
+    after.update({body["ID"]: described(body) for body in changed})
     return after
+
+
+def described(body):
+    """A service as the agent will describe it."""
+    service = {name: value for name, value in body.items() if name not in ("Name", "Checks", "Token", "Connect")}
+    return dict(service, Service=body["Name"])
 
 
 def shown(service, checks, changed):
@@ -974,21 +714,7 @@ def not_passing(body, in_catalog, on_agent, timeout):
 
 def main():
     module = ConsulServiceModule(
-        argument_spec={
-            **service_spec(port={"type": "int"}, token={"type": "str", "no_log": True}),
-            "services": {
-                "type": "list",
-                "elements": "dict",
-                "options": service_spec(
-                    port={"type": "int", "aliases": ["port"]},
-                    token={"type": "str", "no_log": True, "aliases": ["token"]},
-                ),
-            },
-            "purge": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "wait": {"type": "str", "choices": ["passing"]},
-            "wait_timeout": {"type": "float", "default": 60},
-        },
+        argument_spec=SERVICE_ARGUMENTS,
         required_one_of=[("name", "id", "services")],
         mutually_exclusive=[(option, "services") for option in SERVICE_OPTIONS],
     )

@@ -60,6 +60,12 @@ class Agent:
         self.process = None
 
     def start(self):
+        self.launch()
+        # Consistent, so that all that was ever acknowledged can be read: a new leader answers before it has read its log.
+        self.wait_for(lambda: self.api("GET", "/v1/health/service/consul?passing&consistent"), "its own service")
+
+    def launch(self):
+        """Start it, and do not wait."""
         settings = {
             "server": True,
             "bootstrap_expect": 1,
@@ -77,8 +83,6 @@ class Agent:
             self.process = subprocess.Popen(
                 [consul_binary(), "agent", "-config-file", str(path)], stdout=log, stderr=subprocess.STDOUT
             )
-        # Consistent, so that all that was ever acknowledged can be read: a new leader answers before it has read its log.
-        self.wait_for(lambda: self.api("GET", "/v1/health/service/consul?passing&consistent"), "its own service")
 
     def stop(self):
         self.process.terminate()

@@ -10,20 +10,66 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
+from conftest import ROOT_TOKEN, Playbook
 
+# Their examples need a host with systemd, or an inventory.
+ELSEWHERE = {
+    "check_variables",
+    "consul_restart",
+    "files",
+    "look",
+    "service_current",
+    "site_certificates",
+    "site_secrets",
+}
 MODULES = sorted((Path(__file__).parents[2] / "plugins/modules").glob("[!_]*.py"))
 
 
-def examples(path):
+def block(path, name):
+    """A documentation block of a module."""
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and statement.targets[0].id == "EXAMPLES":
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == name:
             return yaml.safe_load(ast.literal_eval(statement.value))
     return []
 
 
-@pytest.mark.parametrize("agent", ["open"], indirect=True)
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_examples(playbook, path):
+def examples(path):
+    return block(path, "EXAMPLES")
+
+
+def run_examples(playbook, path, **options):
     tasks = examples(path)
     assert any(f"dockyard.consul.{path.stem}" in task for task in tasks), f"{path.stem} has no example of itself"
-    playbook.run(*tasks)
+    playbook.run(*tasks, **options)
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.stem not in {*ELSEWHERE, "consul_acl"}], ids=lambda path: path.stem
+)
+def test_examples(playbook, path):
+    run_examples(playbook, path)
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_examples_that_need_a_host_have_options_that_exist(name):
+    path = next(path for path in MODULES if path.stem == name)
+    found = examples(path)
+    tasks = [task for one in found for task in one.get("tasks", [one])]
+    options = [task[f"dockyard.consul.{name}"] or {} for task in tasks if f"dockyard.consul.{name}" in task]
+    known = {*block(path, "DOCUMENTATION")["options"], *CONNECTION_SPEC}
+    assert options and set().union(*options) <= known
+
+
+def test_examples_of_consul_acl(running_agent, tmp_path):
+    """On an agent of their own, as they give rights to requests without a token."""
+    variables = {
+        "management_token": ROOT_TOKEN,
+        "app1_agent_token": "99999999-2222-3333-4444-555555555551",
+        "app1_shop_token": "99999999-2222-3333-4444-555555555552",
+    }
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
+    with running_agent(tmp_path, config={"acl": acl}, token=ROOT_TOKEN) as agent:
+        path = next(path for path in MODULES if path.stem == "consul_acl")
+        run_examples(Playbook(tmp_path, agent), path, variables=variables)

@@ -183,6 +183,47 @@ def test_dns_answers(playbook, agent):
         assert dig(agent, "web.service.consul", "SRV")[2] == str(port)
 
 
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+def test_another_token_registers_the_service_again(playbook, agent):
+    """Consul shows no registration's token, and refuses what a check says once that token is deleted."""
+    rules = (
+        'service "web" { policy = "write" }\nnode_prefix "" { policy = "read" }\nagent_prefix "" { policy = "read" }'
+    )
+    tokens = [agent.token_for(rules) for _token in range(3)]
+
+    def task(token, **options):
+        return service(name="web", service_port=80, checks=[{"ttl": "1h"}], token=token, **options)
+
+    def digest():
+        return agent.api("GET", "/v1/agent/service/web")["Meta"][DIGEST]
+
+    playbook.run(task(tokens[0]))
+    agent.api("PUT", "/v1/agent/check/pass/service:web")
+    first = digest()
+    again, foretold, moved, repeated = playbook.run(
+        task(tokens[0]), {**task(tokens[1]), "check_mode": True}, task(tokens[1]), task(tokens[1])
+    )
+    assert [one["changed"] for one in (again, foretold, moved, repeated)] == [False, True, True, False]
+    assert moved["operation"] == "update" and moved["diff"] == foretold["diff"]
+    second = digest()
+    assert second != first
+    assert first not in str(moved) and second not in str(moved["diff"]), "the digests tell of the tokens"
+    assert agent.api("GET", "/v1/agent/checks")["service:web"]["Status"] == "passing", "it keeps its state"
+
+    accessor = agent.api("GET", "/v1/acl/token/self", token=tokens[0])["AccessorID"]
+    agent.api("DELETE", f"/v1/acl/token/{accessor}")
+    agent.api("PUT", "/v1/agent/check/fail/service:web?note=broken")
+    agent.wait_for(lambda: states(agent) == ["critical"], "the check by the new token")
+    # A token of the service's own comes before that of the call.
+    owned, owned_again = playbook.run(*[task(tokens[1], service_token=tokens[2])] * 2)
+    assert owned["changed"] and not owned_again["changed"]
+    assert not any(token in playbook.output for token in tokens)
+
+
+def states(agent):
+    return [check["Status"] for check in agent.api("GET", "/v1/health/checks/web")]
+
+
 def test_purge_removes_only_what_the_module_registered(playbook, agent):
     agent.api("PUT", "/v1/agent/service/register", {"Name": "foreign"})
     playbook.run(service(services=[{"name": "a"}, {"name": "b"}, {"name": "c", "connect": {"sidecar_service": {}}}]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.modules.consul_service import (
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     CHECK_FIELDS,
     CHECK_SPEC,
     DIGEST,
+    checks_by_service,
     comparable,
     digest,
+    is_registered,
     meta_text,
     normalised_checks,
     registration,
@@ -135,3 +137,25 @@ def test_comparison_leaves_out_what_consul_adds():
     pinned = {"lan_ipv4": {"Address": "192.0.2.8", "Port": 0}}
     assert comparable({**service, "TaggedAddresses": pinned}) != comparable(body)
     assert comparable({**body, "TaggedAddresses": service["TaggedAddresses"]}) == comparable(service)
+
+
+def test_another_token_is_another_registration():
+    def of(**given):
+        return registration(options(name="web", **given), "service", "11111111-0000-0000-0000-000000000000")["Meta"]
+
+    assert of() == of()
+    assert of(service_token="22222222-0000-0000-0000-000000000000") != of()
+    assert "1111" not in str(of())
+
+
+def test_a_registration_is_known_by_its_service_and_by_the_ids_of_its_checks():
+    body = registration(options(name="web", checks=[{"ttl": "1m"}]), "service")
+    services = {"web": {**body, "Service": "web"}}
+    check = {"CheckID": "service:web", "ServiceID": "web", "Type": "ttl"}
+    maintenance = {"CheckID": "_service_maintenance:web", "ServiceID": "web", "Type": "maintenance"}
+    known = checks_by_service({"a": check, "b": maintenance})
+    assert known == {"web": {"service:web": check}}
+    assert is_registered(body, services, known)
+    assert not is_registered(body, {}, known)
+    assert not is_registered(body, services, {})
+    assert not is_registered({**body, "Port": 1}, services, known)
