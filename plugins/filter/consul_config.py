@@ -10,23 +10,23 @@ author: The dockyard.consul authors (@dockyard)
 version_added: 0.1.0
 short_description: Render Consul agent configuration for the version installed
 description:
-  - Takes the configuration of a Consul agent as the newest Consul writes it and renders it with the keys
-    that the given version knows, so that one set of variables serves every host, whatever runs there.
-  - Splits the result over three files of one configuration directory, so that a role can tell a reload from
-    a restart and never shows a secret in a diff.
-  - Consul merges the files. It appends lists, merges stanzas, and lets a later free-form map replace an
-    earlier one; the split is made so that nothing is lost by that.
+  - Converts the configuration of a Consul agent from the names of the newest Consul to those of the given version. So one set
+    of variables is enough for every version.
+  - Splits the result over four files of one configuration directory, by what a change requires (a restart, a reload, or
+    nothing until the next start), with secrets apart so that no diff shows one.
+  - Consul merges the files. It appends lists, merges stanzas, and replaces an earlier free-form map by a later one. The split
+    loses nothing.
 notes:
-  - Old spellings (C(ui), the flat TLS keys, C(acl.tokens.master), C(start_join) and so on) are understood and
-    rendered as the version wants them. The C(acl_*) keys that Consul 1.4 replaced are refused, with their present name.
+  - Older names (C(ui), the flat TLS keys, C(acl.tokens.master), C(start_join) and so on) are accepted and converted as well.
+    The C(acl_*) keys that Consul 1.4 replaced are refused, with their new name.
   - A setting that the version cannot express is an error. The exceptions are C(ports.grpc_tls) and
     C(addresses.grpc_tls), which are left out before Consul 1.14, since nothing listens there.
   - Before Consul 1.12 there is one set of TLS files for all listeners (C(tls.defaults)), and gRPC
     never asks clients for a certificate.
   - With a certificate for gRPC and C(ports.grpc), Consul 1.14 and newer refuse to start unless C(ports.grpc_tls)
     is set; it is then set to 8503, HashiCorp's default, on the addresses of C(addresses.grpc).
-  - Keys that this filter does not know pass through untouched, for C(consul validate) on the host to judge.
-    Keys whose value is null are left out.
+  - Keys that this filter does not know are not changed. C(consul validate) on the host checks them. Keys with the value null
+    are left out.
 options:
   _input:
     description: The configuration, in the form of the newest Consul.
@@ -59,20 +59,26 @@ EXAMPLES = r"""
         internal_rpc:
           verify_server_hostname: true
 # files.main:       {datacenter: dc1, ui: true, ca_file: ..., verify_outgoing: true, verify_server_hostname: true}
+# files.start:      {}
 # files.reloadable: {log_level: INFO}
 # files.secret:     {encrypt: ...}
 """
 
 RETURN = r"""
 _value:
-  description: Three parts that together are the configuration. A part with nothing in it is an empty dictionary.
+  description: Four parts that together are the configuration. A part with nothing in it is an empty dictionary.
   type: dict
   contains:
     main:
-      description: What takes a restart to change.
+      description: Settings that need a restart.
+      type: dict
+    start:
+      description:
+        - Settings that the agent uses at its start only, such as C(retry_join) and C(bootstrap_expect). To change them on a
+          running agent has no effect until then, so they need no restart.
       type: dict
     reloadable:
-      description: What C(consul reload) takes.
+      description: Settings that C(consul reload) reads.
       type: dict
     secret:
       description:
@@ -190,6 +196,10 @@ RELOADABLE = [
 ]
 
 
+# What an agent uses at its start only. A server that has Raft data ignores bootstrap_expect at that.
+AT_START_ONLY = ["bootstrap_expect", "retry_join", "retry_join_wan", "start_join", "start_join_wan"]
+
+
 def consul_config(settings: Any, version: Any) -> dict[str, dict]:
     """Render settings for a version of Consul, as files for what is secret, what reloads, and the rest."""
     if not isinstance(settings, Mapping):
@@ -197,8 +207,9 @@ def consul_config(settings: Any, version: Any) -> dict[str, dict]:
     config = _render(_plain(settings), parse_version(version))
     secret = _take(config, SECRET)
     _take_secret_definitions(config, secret)
+    start = _take(config, AT_START_ONLY)
     reloadable = _take(config, RELOADABLE)
-    return {"main": config, "reloadable": reloadable, "secret": secret}
+    return {"main": config, "start": start, "reloadable": reloadable, "secret": secret}
 
 
 def parse_version(version: Any) -> tuple[int, int]:

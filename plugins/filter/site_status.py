@@ -8,58 +8,57 @@ DOCUMENTATION = r"""
 name: site_status
 author: The dockyard.consul authors (@dockyard)
 version_added: 0.1.0
-short_description: Judge how a site is, and tell it
+short_description: Make a health report of a site
 description:
-  - Takes what M(dockyard.consul.host_status_info) found on each host, and says what is wrong with the site, in words,
-    and what there is, as a table and as data.
-  - Hosts of which nothing was found, because they are dead or something on them is, are part of the answer.
+  - Makes a report from the results of M(dockyard.consul.host_info) on each host. It has the problems of the site as sentences,
+    and its state as tables and as data.
+  - Hosts that are unreachable or failed are part of the report.
 options:
   _input:
     description:
-      - By the names of the hosts, the registered results of M(dockyard.consul.host_status_info), those of hosts that
-        were unreachable or failed as they are.
+      - Registered results of M(dockyard.consul.host_info) by host name, including those of unreachable and failed hosts.
     type: dict
     required: true
   nodes:
-    description: By the names of the hosts that have an agent, the name of its node; empty where it is that of the host.
+    description: Node name by host name, for each host with an agent. Empty if it is the name of the host.
     type: dict
     required: true
   servers:
-    description: Names of the hosts whose agent is a server.
+    description: Names of the hosts with a server agent.
     type: list
     elements: str
     required: true
   services:
-    description: By the names of the services that there must be, the names of the hosts that each must have an instance.
+    description: Expected services. For each service name, the names of the hosts that must have an instance.
     type: dict
     default: {}
   controller:
-    description: What M(dockyard.consul.host_status_info) found on the controller, the site's CA and its secrets.
+    description: Result of M(dockyard.consul.host_info) on the controller, for the CA and the secrets of the site.
     type: dict
     default: {}
   certificate_days:
-    description: A certificate that ends within so many days is wrong.
+    description: A certificate that expires within this number of days is a problem.
     type: int
     default: 14
   secret_days:
-    description: A key, token or password that is older is wrong. With V(0), none is too old.
+    description: Maximum age of a key, token or password, in days. V(0) sets no limit.
     type: int
     default: 0
   now:
-    description: The time, in seconds since 1970. Without it, now.
+    description: Current time, in seconds since 1970. By default, now.
     type: int
 seealso:
-  - module: dockyard.consul.host_status_info
+  - module: dockyard.consul.host_info
 """
 
 EXAMPLES = r"""
 - name: Look at each host
-  dockyard.consul.host_status_info:
+  dockyard.consul.host_info:
     cluster: "{{ inventory_hostname in groups['consul_server'] }}"
     consistency: stale
   register: known
 
-- name: Say how they are together
+- name: Show the report
   ansible.builtin.debug:
     msg: "{{ (hosts | dockyard.consul.site_status(nodes=nodes, servers=groups['consul_server'])).text }}"
   run_once: true
@@ -70,25 +69,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: How the site is.
+  description: The report.
   type: dict
   contains:
     healthy:
-      description: Whether nothing is wrong.
+      description: Whether there are no problems.
       type: bool
     problems:
-      description: What is wrong, each with C(kind), C(where) and a sentence, C(say).
+      description: The problems, each with C(kind), C(where) and a sentence, C(say).
       type: list
       elements: dict
     text:
-      description: All of it for a person, what is wrong first.
+      description: The whole report as text, problems first.
       type: str
     data:
-      description: All of it for a program.
+      description: The whole report as data.
       type: dict
 """
 
 import os
+import re
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -234,6 +234,7 @@ class Site:
         yield from self._wrong_with_containers()
         yield from self._wrong_with_services()
         yield from self._wrong_with_checks()
+        yield from self._wrong_with_registrations()
         yield from self._wrong_with_balancers()
         yield from self._wrong_with_certificates(certificate_days, secret_days)
         yield from self._wrong_with_versions()
@@ -359,6 +360,32 @@ class Site:
                 check["node"],
                 f"{check['node']}: {what}: the check {check['name']} is {check['status']}: {output}",
             )
+
+    def _wrong_with_registrations(self) -> Iterator[Problem]:
+        """What the catalog has, and so DNS answers, and the agent of the node has not, or not so."""
+        for one in self.instances:
+            services = self._of_agent(one["node"], "services")
+            if services is not None and one["service"] != "consul" and one["id"] not in services:
+                yield Problem(
+                    "registration",
+                    one["node"],
+                    f"{one['node']}: the catalog has the service {one['id']}, and the agent of the node does not know it. Its"
+                    " state never changes. Remove it from the catalog (docs/troubleshooting.md)",
+                )
+        for check in self.checks:
+            own = (self._of_agent(check["node"], "checks") or {}).get(check["id"])
+            if own and check["status"] == "passing" and own["status"] != "passing":
+                yield Problem(
+                    "registration",
+                    check["node"],
+                    f"{check['node']}: {check['service_id'] or 'the node'}: the agent finds the check {check['name']}"
+                    f" {own['status']}, and the catalog still has it passing. ACLs block the agent, for example because the"
+                    " token of the registration is gone. Run the site again, which registers the service with its token",
+                )
+
+    def _of_agent(self, node: str, part: str) -> Mapping | None:
+        """A part of what the agent of a node says itself, None if that is not known."""
+        return self.known.get(self.host_of.get(node, ""), {}).get("consul", {}).get(part)
 
     def _wrong_with_balancers(self) -> Iterator[Problem]:
         for host, result in self.known.items():
@@ -575,9 +602,7 @@ def secret_rows(site: Site) -> list[tuple]:
     ages: dict[str, list[int]] = {}
     for one in site.controller.get("ages", []):
         path = os.path.relpath(one["path"], site.secrets_dir)
-        place = "tokens/*" if path.startswith("tokens/") else path
-        if place.endswith(".key") and place not in ("gossip.key", "ca.key"):
-            place = "*.key"
+        place = re.sub(r"^node/[^/]+/", "node/*/", path)
         ages.setdefault(place, []).append(site.days_old(one["written"]))
     return [
         (str(max(days)), place if len(days) == 1 else f"{place} (the oldest of {len(days)})")

@@ -10,8 +10,8 @@ short_description: Keep keys in Consul's KV store
 version_added: 0.1.0
 description:
   - Sets, reads, locks and removes keys, one at a time or a whole tree in one task.
-  - What already is as asked is not written. Every write carries the index that was read, so that a value which
-    someone else changed in between is an error and is never overwritten.
+  - A key that is already as described is not written. Every write is conditional on the index that was read. If a key was
+    changed in between, the task fails and does not overwrite it.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -19,40 +19,40 @@ extends_documentation_fragment:
 options:
   key:
     description:
-      - The key, written as it is, a leading or trailing slash included.
-      - Exactly one of O(key) and O(values) is needed.
+      - The key, exactly as written, including a leading or trailing slash.
+      - Exactly one of O(key) and O(values) is required.
     type: str
   value:
     description:
-      - The value. Text is written as it is; a mapping or list is written as canonical JSON, that is with sorted keys
-        and no spaces; a number or boolean as JSON writes it.
-      - 'A mapping V({$base64: ...}) gives binary content.'
-      - Not given, O(state=present) reads the key and changes nothing.
+      - The value. A string is written as it is. A mapping or list is written as canonical JSON, that is with sorted keys
+        and no spaces. A number or boolean is written as in JSON.
+      - 'A mapping V({$base64: ...}) is binary content.'
+      - Without a value, O(state=present) reads the key and changes nothing.
     type: raw
   values:
     description:
       - >-
-        Many keys at once, under O(prefix). A mapping in it is a folder, so V({db: {host: h}}) and V({db/host: h})
-        are the same.
+        Many keys at once, under O(prefix). A mapping is a folder, so V({db: {host: h}}) and V({db/host: h}) are the
+        same.
       - >-
-        A leaf is text, a number, a boolean, a list (written as JSON), nothing (an empty value), V({$json: ...}) for an
-        object to be written as canonical JSON, or V({$base64: ...}) for binary content.
-      - They are read at once and written in transactions of up to 64 keys, each of which is written whole or not at all.
+        A leaf is a string, a number, a boolean, a list (written as JSON), null (an empty value), V({$json: ...}) for an
+        object that is written as canonical JSON, or V({$base64: ...}) for binary content.
+      - The keys are read at once, and written in transactions of up to 64 keys. A transaction is atomic.
     type: dict
   prefix:
     description:
-      - Folder of O(values). A slash is put between the two.
+      - Folder of O(values). The module adds a slash between the two.
     type: str
     default: ''
   purge:
     description:
-      - Make the tree under O(prefix) exactly O(values), removing every other key.
+      - Remove every other key under O(prefix), so that the tree is exactly O(values).
     type: bool
     default: false
   force:
     description:
       - Allow O(purge) with an empty O(prefix), and O(recurse) with O(state=absent) and an empty O(key). Both concern
-        the whole store.
+        the whole KV store.
     type: bool
     default: false
   state:
@@ -64,8 +64,8 @@ options:
     default: present
   recurse:
     description:
-      - With O(state=absent), remove all keys that begin with O(key); with O(state=present) and no O(value), read them.
-      - Consul compares text, so V(app) means V(application) too. End the key with a slash to mean a folder.
+      - With O(state=absent), remove all keys that begin with O(key). With O(state=present) and no O(value), read them.
+      - Consul compares the text, so V(app) also matches V(application). For a folder, end the key with a slash.
     type: bool
     default: false
   retrieve:
@@ -73,27 +73,27 @@ options:
     type: bool
     default: true
   session:
-    description: Id of the session that holds the lock. Needed by O(state=acquire) and O(state=release).
+    description: ID of the session that holds the lock. Required for O(state=acquire) and O(state=release).
     type: str
   cas:
     description:
-      - Write or remove O(key) only if its modify index is this one, or with V(0) only if it does not exist.
-      - If it is not, and there is something to change, the task fails.
+      - Write or remove O(key) only if its modify index is this one. With V(0), only if the key does not exist.
+      - Otherwise the task fails, if there is something to change.
     type: int
   flags:
     description:
-      - Number kept with each key that is written. If not given, the flags that a key has are left as they are.
+      - Number that Consul stores with each key. By default, the flags of an existing key stay.
     type: int
   secret:
     description:
-      - The values are hidden in the diff, in what is returned, and in logs.
-      - So there is no need of C(no_log) for the whole task, which would hide the messages too.
+      - Hide the values in the diff, in the result and in logs.
+      - C(no_log) for the whole task is then not needed. It would also hide the messages.
     type: bool
     default: false
   secret_keys:
     description:
-      - Only some values are hidden. These are glob patterns, compared with each key, with the last part of it, and
-        with the names of fields in values that are JSON objects.
+      - Hide only some values. Glob patterns, compared with each key, with its last part, and with the names of fields in
+        values that are JSON objects.
     type: list
     elements: str
     default: []
@@ -145,8 +145,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 index:
-  description: Consul's index of what was read or written last.
-  returned: when Consul says it
+  description: Consul's index of the last read or write.
+  returned: if Consul returns one
   type: int
   sample: 61
 key:
@@ -156,8 +156,8 @@ key:
   sample: app/message
 data:
   description:
-    - The record of the key after the task, or before it with O(state=absent); V(null) if there is none.
-    - With O(recurse) a list of records, with O(values) not returned.
+    - The record of the key after the task, or before it with O(state=absent). V(null) if there is none.
+    - With O(recurse), a list of records. With O(values), not returned.
     - A value that is not text is returned as RV(ignore:Base64) instead of RV(ignore:Value).
   returned: when O(key) is given and O(retrieve) is true
   type: raw

@@ -9,13 +9,12 @@ module: consul_kv_info
 short_description: Read keys of Consul's KV store
 version_added: 0.1.0
 description:
-  - Reads one key, a whole tree, or only the names of the keys. It never changes anything.
-  - A key that the token may not read is an error and does not look as if it were missing.
+  - Reads one key, a whole tree, or only the names of the keys. Read-only.
+  - A key that the token may not read is an error. It does not look like a missing key.
 notes:
-  - Values are returned as they are, for they are what is asked for. Set C(no_log) on a task that reads a secret;
-    M(dockyard.consul.consul_kv) can hide single values, where only the rest is needed.
-  - Of a tree, Consul leaves out without a word what the token may not read, as long as it may read any of it. Of the
-    whole store, that is with an empty O(key), it may leave out everything.
+  - Values are not hidden. Set C(no_log) on a task that reads a secret. M(dockyard.consul.consul_kv) can hide single values.
+  - Consul silently leaves out the keys of a tree that the token may not read, if the token may read any other. With an
+    empty O(key) (the whole store) it may leave out everything.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -26,24 +25,24 @@ attributes:
 options:
   key:
     description:
-      - The key, written as it is, a leading or trailing slash included.
-      - With O(recurse) or O(keys) the beginning of the keys; empty, it means the whole store.
+      - The key, exactly as written, including a leading or trailing slash.
+      - With O(recurse) or O(keys), the beginning of the keys. If empty, the whole store.
     type: str
     required: true
   recurse:
     description:
       - Read all keys that begin with O(key).
-      - Consul compares text, so V(app) means V(application) too. End the key with a slash to mean a folder.
+      - Consul compares the text, so V(app) also matches V(application). For a folder, end the key with a slash.
     type: bool
     default: false
   keys:
-    description: Return the names of all keys that begin with O(key), and no values.
+    description: Return only the names of all keys that begin with O(key).
     type: bool
     default: false
   separator:
     description:
-      - With O(keys), cut each name after the first separator that follows O(key), and return it once. With a slash,
-        that lists a folder without what is in its folders.
+      - With O(keys), cut each name after the first separator that follows O(key), and return it once. A slash lists a
+        folder without the content of its subfolders.
     type: str
 seealso:
   - module: dockyard.consul.consul_kv
@@ -92,7 +91,7 @@ RETURN = r"""
 data:
   description:
     - The record of the key, V(null) if there is none.
-    - With O(recurse) a list of records, with O(keys) a list of names; empty if there is none.
+    - With O(recurse), a list of records. With O(keys), a list of names. Empty if there is none.
     - A value that is not text is returned as RV(ignore:Base64) instead of RV(ignore:Value).
   returned: success
   type: raw
@@ -105,7 +104,7 @@ data:
     Value: Hello
 index:
   description: Consul's index of what was read.
-  returned: when Consul says it, which it does not of what is missing
+  returned: if the key exists
   type: int
   sample: 61
 key:

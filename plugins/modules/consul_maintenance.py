@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: consul_maintenance
-short_description: Put a node or a service into maintenance mode, and take it out again
+short_description: Put a node or a service into maintenance mode, and end it
 version_added: 0.1.0
 description:
-  - In maintenance, a service of the agent that is asked leaves DNS; a node leaves it with all its services.
-  - Everything stays registered, and the other checks go on.
+  - A service in maintenance mode is not in DNS. A node in maintenance mode is not in DNS with any of its services.
+  - Registrations stay, and checks continue to run.
 notes:
-  - Maintenance outlives a restart of the agent. A play that enables it must disable it on every path, so put that into
-    an C(always) section.
-  - DNS forgets the service at once, those who asked before do not. Wait for the longest time for which an answer is
-    kept, and for the longest request, before you stop anything.
-  - Consul does not change a reason. The module therefore lifts maintenance and enables it again, and for some
-    milliseconds in between there is none.
-  - The token needs the right to write the node, or the service.
-  - Where the token may not read the node, maintenance of it cannot be seen. O(state=disabled) then fails, except in
-    check mode, where it says that nothing is to change.
+  - Maintenance mode survives a restart of the agent. A play that enables it must also disable it after a failure, so do that
+    in an C(always) section.
+  - DNS leaves out the service at once, but clients cache earlier answers. Before you stop an instance, wait for the longest
+    cache time and the longest request.
+  - Consul cannot change the reason. The module therefore disables maintenance mode and enables it again. For some
+    milliseconds in between it is off.
+  - The token requires C(write) for the node or the service.
+  - If the token may not read the node, its maintenance mode is unknown. O(state=disabled) then fails. In check mode it
+    reports no change.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -28,18 +28,18 @@ extends_documentation_fragment:
 options:
   service_id:
     description:
-      - Id of a service of this agent. Not given, the node is meant.
-      - An id that the agent does not know is an error, whatever the state.
+      - ID of a service of this agent. By default, the node.
+      - An ID that the agent does not know is an error.
     type: str
   state:
-    description: Whether there is to be maintenance.
+    description: Whether maintenance mode is enabled.
     type: str
     choices: [disabled, enabled]
     required: true
   reason:
     description:
-      - Text for people, shown with O(state=enabled).
-      - Not given, a reason that there is already is left as it is; else Consul puts in a text of its own.
+      - Reason that Consul shows, with O(state=enabled).
+      - By default, an existing reason stays, otherwise Consul sets a text of its own.
     type: str
 seealso:
   - module: dockyard.consul.consul_service

@@ -9,18 +9,16 @@ module: consul_service_info
 short_description: Look up services and their health, and wait for it
 version_added: 0.1.0
 description:
-  - Returns the instances of a service on all nodes with their checks, as the servers, and so DNS, see them. It never
-    changes anything.
-  - With O(wait_for) the task first waits until enough of them are healthy or sick, or all are gone. Consul tells of a
-    change at once, so nothing is asked again and again.
+  - Returns the instances of a service on all nodes with their checks, as in the catalog of the servers and in DNS. Read-only.
+  - With O(wait_for), the task first waits until enough instances are passing or critical, or until all are gone. It uses
+    blocking queries, so it notices a change at once.
 notes:
-  - For what the token may not read, Consul answers as if it were not there. Where nothing at all is found, the module
-    finds out whether the token may read that service (asking the agent, so not with O(datacenter)) and any node, and
-    fails if not.
-  - What it cannot find out is whether there are more instances on nodes that the token may not read. Give the token
-    C(node_prefix "" { policy = "read" }) beside the right to read the service.
-  - While a check keeps its state, its output reaches the servers up to five minutes late
-    (C(check_update_interval) of its agent).
+  - Consul hides what the token may not read. If nothing is found, the module checks whether the token may read that service
+    (through the agent, so not with O(datacenter)) and any node, and fails if it may not.
+  - It cannot find out whether there are more instances on nodes that the token may not read. Give the token
+    C(node_prefix "" { policy = "read" }) in addition to the rule for the service.
+  - While the state of a check stays the same, its output reaches the servers up to five minutes late
+    (C(check_update_interval) of the agent).
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -31,53 +29,53 @@ attributes:
 options:
   name:
     description:
-      - Name of the service. Not given, the names of all services are returned with their tags.
-      - O(tags), O(node), O(filter), O(near), O(passing) and O(wait_for) need it.
+      - Name of the service. By default, the names of all services are returned, with their tags.
+      - Required for O(tags), O(node), O(filter), O(near), O(passing) and O(wait_for).
     type: str
   tags:
-    description: Only instances that have all of these tags. Case plays no part, as it does not in DNS.
+    description: Only instances that have all of these tags. Case-insensitive, as in DNS.
     type: list
     elements: str
     aliases: [tag]
   node:
-    description: Only instances on the node of this name. Case plays no part, as it does not in DNS.
+    description: Only instances on the node with this name. Case-insensitive, as in DNS.
     type: str
   filter:
     description:
-      - Only instances for which this is true, in Consul's own language, such as V(Service.Meta.version == "2.1").
-      - It is passed on as it is.
+      - Only instances for which this expression is true, in the filter language of Consul, such as
+        V(Service.Meta.version == "2.1").
     type: str
   near:
-    description: Name of the node to which the instances found are nearest first; V(_agent) is that of the agent.
+    description: Sort the instances by distance to this node, the nearest first. V(_agent) is the node of the agent.
     type: str
   passing:
     description:
-      - Return only instances of which all checks, and all checks of their nodes, are passing.
-      - O(wait_for) sees the others as well.
+      - Return only instances with passing checks, including the checks of their nodes.
+      - O(wait_for) counts the other instances, too.
     type: bool
     default: false
   wait_for:
     description:
-      - Wait for this before the instances are returned. Not done in check mode, in which what is waited for may never
-        have been started.
+      - Wait for this before the instances are returned. Ignored in check mode, because the service may not have been
+        started.
     type: dict
     suboptions:
       state:
         description:
-          - V(passing) waits until at least O(wait_for.count) instances have no check that is not passing.
-          - V(critical) waits until at least O(wait_for.count) instances have a check that is critical.
-          - V(absent) waits until there is no instance at all, in whatever state.
-          - Only the instances that O(tags), O(node) and O(filter) mean are counted, and a check of the node counts for
-            each of its instances.
+          - V(passing) waits until at least O(wait_for.count) instances have only passing checks.
+          - V(critical) waits until at least O(wait_for.count) instances have a critical check.
+          - V(absent) waits until there is no instance in any state.
+          - Only instances that O(tags), O(node) and O(filter) select are counted. A check of a node counts for each of its
+            instances.
         type: str
         choices: [absent, critical, passing]
         required: true
       count:
-        description: How many instances have to be so at least. Plays no part for V(absent).
+        description: Minimum number of instances in that state. Ignored for V(absent).
         type: int
         default: 1
       timeout:
-        description: Seconds to wait. Then the task fails, with the output of the checks that are in the way.
+        description: Seconds to wait. Then the task fails, with the output of the checks that do not match.
         type: float
         default: 60
 seealso:
@@ -87,7 +85,7 @@ seealso:
     description: HashiCorp's reference.
     link: https://developer.hashicorp.com/consul/api-docs/health
   - name: Filtering
-    description: The language of O(filter).
+    description: Syntax of O(filter).
     link: https://developer.hashicorp.com/consul/api-docs/features/filtering
 """
 
@@ -165,7 +163,7 @@ instances:
       type: str
       sample: 192.0.2.31
     address:
-      description: Address that DNS answers, which is that of the node where the service has none of its own.
+      description: Address in DNS. That of the node if the service has none.
       type: str
       sample: 192.0.2.31
     port:
@@ -178,7 +176,7 @@ instances:
       elements: str
       sample: [blue]
     meta:
-      description: Meta of the service, without the key that M(dockyard.consul.consul_service) keeps there for itself.
+      description: Meta of the service, without the key of M(dockyard.consul.consul_service).
       type: dict
       sample: {version: "2.1"}
     weights:
@@ -186,7 +184,7 @@ instances:
       type: dict
       sample: {passing: 1, warning: 1}
     status:
-      description: The worst state of all checks, V(passing), V(warning) or V(critical). In maintenance it is critical.
+      description: The worst state of all checks, V(passing), V(warning) or V(critical). In maintenance mode, critical.
       type: str
       sample: passing
     checks:
@@ -207,15 +205,15 @@ instances:
           type: str
           sample: passing
         output:
-          description: What it said last, as far as the servers know.
+          description: Its last output, as far as the servers know.
           type: str
           sample: "HTTP GET http://127.0.0.1/health: 200 OK"
         notes:
-          description: Text for people; in maintenance the reason for it.
+          description: Free text. In maintenance mode, the reason.
           type: str
           sample: ''
         scope:
-          description: What it is about, V(node) or V(service).
+          description: V(node) or V(service).
           type: str
           sample: service
 services:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A role's variables are in three places: defaults, argument spec and README. These tests keep them one."""
+"""The argument specs describe the variables in defaults/main.yml completely and correctly."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 ROLES = sorted(path for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
 SECRET = re.compile(r"_(password|token|private_key|gossip_key)$")
-
-# | `name` | type | default | meaning |
-README_ROW = re.compile(
-    r"^\| `(?P<name>\w+)` \| (?P<type>[^|]+) \| (?P<default>[^|]+) \| (?P<meaning>.+) \|$", re.MULTILINE
-)
+# Variables of the collection that no role has of its own.
+SHARED = {"site_secrets_dir"}
 
 pytestmark = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 
@@ -39,52 +37,71 @@ def defaults(role):
     return load(role / "defaults/main.yml")
 
 
-def readme_rows(role):
-    """Return the rows of the table of variables; a role's variables bear its name, and keys of theirs do not."""
-    rows = README_ROW.finditer((role / "README.md").read_text(encoding="utf-8"))
-    return {row["name"]: row for row in rows if row["name"].startswith(f"{role.name}_")}
+def is_computed(value):
+    """Return whether a default has Jinja in it, at any depth."""
+    return re.search(r"{{|{%", json.dumps(value)) is not None
 
 
-def walk(specs):
-    """Yield each option by name, those within options as well."""
+def walk(specs, prefix=""):
+    """Yield the path and the spec of each option and suboption, such as nginx_lb_services[].listen."""
     for name, spec in specs.items():
-        yield name, spec
-        yield from walk(spec.get("options", {}))
+        yield prefix + name, spec
+        inner = f"{prefix}{name}[]." if spec["type"] == "list" else f"{prefix}{name}."
+        yield from walk(spec.get("options", {}), inner)
 
 
-def shown_type(spec):
-    return f"{spec['type']} of {spec['elements']}" if "elements" in spec else spec["type"]
+def paragraphs(spec):
+    description = spec["description"]
+    return [description] if isinstance(description, str) else description
 
 
-def shown_default(value):
-    return f"`{value}`" if value and isinstance(value, str) else f"`{json.dumps(value)}`"
-
-
-def test_spec_has_the_variables_of_the_defaults(role):
-    optional = {name for name, spec in options(role).items() if not spec.get("required")}
-    assert optional == set(defaults(role))
+def test_spec_has_the_variables_of_the_defaults_in_their_order(role):
+    assert [name for name, spec in options(role).items() if not spec.get("required")] == list(defaults(role))
 
 
 def test_required_variable_has_no_default(role):
-    required = {name for name, spec in options(role).items() if spec.get("required")}
+    required = {name for name, spec in walk(options(role)) if spec.get("required")}
     assert not required & set(defaults(role))
+    assert [name for name, spec in walk(options(role)) if name in required and "default" in spec] == []
 
 
-def test_spec_repeats_no_default(role):
-    assert [name for name, spec in walk(options(role)) if "default" in spec] == []
+def test_spec_has_the_literal_defaults_and_no_others(role):
+    # As JSON, because 1 == True.
+    literal = {name: json.dumps(value) for name, value in defaults(role).items() if not is_computed(value)}
+    assert {name: json.dumps(spec["default"]) for name, spec in options(role).items() if "default" in spec} == literal
 
 
-def test_spec_says_type_and_meaning(role):
+def test_description_of_a_computed_default_ends_with_it(role):
+    for name, spec in walk(options(role)):
+        described = [text for text in paragraphs(spec) if text.startswith("Defaults to ")]
+        if spec.get("required") or "default" in spec:
+            assert not described, name
+        else:
+            assert described == paragraphs(spec)[-1:], name
+
+
+def test_ansible_accepts_the_literal_defaults(role):
+    given = {name: value for name, value in defaults(role).items() if not is_computed(value)}
+    optional = {name: spec for name, spec in options(role).items() if not spec.get("required")}
+    assert ArgumentSpecValidator(optional).validate(given).error_messages == []
+
+
+def test_spec_has_type_and_description(role):
     incomplete = [name for name, spec in walk(options(role)) if not spec.get("type") or not spec.get("description")]
     assert incomplete == []
     lists = [name for name, spec in walk(options(role)) if spec["type"] == "list" and "elements" not in spec]
     assert lists == []
 
 
-def test_literal_default_is_among_the_choices(role):
-    for name, value in defaults(role).items():
-        choices = options(role).get(name, {}).get("choices")
-        assert not choices or value in choices, name
+def test_descriptions_name_only_variables_that_exist(role):
+    known = {name for other in ROLES for name, _spec in walk(options(other))} | SHARED
+    variable = re.compile(rf"({'|'.join(other.name for other in ROLES)})_\w+")
+    for name, spec in walk(options(role)):
+        text = " ".join(paragraphs(spec))
+        own = {reference.partition("=")[0] for reference in re.findall(r"\bO\(([^)]+)\)", text)}
+        assert own <= {option for option, _spec in walk(options(role))}, name
+        others = {reference.partition("=")[0] for reference in re.findall(r"\bC\(([^)]+)\)", text)}
+        assert {other for other in others if variable.fullmatch(other)} <= known, name
 
 
 def test_secret_is_kept_out_of_the_output(role):
@@ -99,19 +116,6 @@ def test_entry_points_are_task_files_with_the_same_options(role):
         assert entry_point["options"] == options(role)
 
 
-def test_preflight_checks_the_same(role):
-    has_preflight = (role / "tasks/preflight.yml").is_file()
-    assert has_preflight == ("preflight" in entry_points(role))
-
-
-def test_readme_lists_the_variables_in_the_order_of_the_defaults(role):
-    required = {name for name, spec in options(role).items() if spec.get("required")}
-    assert [name for name in readme_rows(role) if name not in required] == list(defaults(role))
-
-
-def test_readme_says_types_and_defaults_as_they_are(role):
-    for name, row in readme_rows(role).items():
-        assert row["type"] == shown_type(options(role)[name]), name
-        default = defaults(role).get(name, "{{ required }}")
-        if "{{" not in str(default):  # what is worked out is described in words
-            assert row["default"] == shown_default(default), name
+def test_no_role_has_an_entry_point_for_its_checks(role):
+    # The action check_variables runs them.
+    assert "preflight" not in entry_points(role)

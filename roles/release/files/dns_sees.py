@@ -31,7 +31,10 @@ def read_name(message, position):
         length = message[position]
         if length & 0xC0:
             after = after or position + 2
-            position = struct.unpack_from(">H", message, position)[0] & 0x3FFF
+            target = struct.unpack_from(">H", message, position)[0] & 0x3FFF
+            if target >= position:  # a pointer points backwards, otherwise names could go round in a circle
+                raise OSError("a reply with a name that never ends")
+            position = target
         elif length:
             labels.append(message[position + 1 : position + 1 + length].decode("ascii").lower())
             position += 1 + length

@@ -95,7 +95,7 @@ def merged(parts):
         return one
 
     result = {}
-    for part in ("main", "reloadable", "secret"):
+    for part in ("main", "start", "reloadable", "secret"):
         merge(result, copy.deepcopy(parts[part]))
     return result
 
@@ -151,7 +151,7 @@ def test_client_of_1_8_in_full():
     main = {
         key: value
         for key, value in CLIENT.items()
-        if key not in ("encrypt", "tls", "acl", "log_level", "node_meta", "telemetry", "limits")
+        if key not in ("encrypt", "tls", "acl", "log_level", "node_meta", "telemetry", "limits", "retry_join")
     }
     assert parts == {
         "main": {
@@ -161,6 +161,7 @@ def test_client_of_1_8_in_full():
             "telemetry": {"prometheus_retention_time": "1h"},
             "limits": {"rpc_handshake_timeout": "5s"},
         },
+        "start": {"retry_join": CLIENT["retry_join"]},
         "reloadable": {
             "log_level": "INFO",
             "node_meta": {"rack": "a"},
@@ -347,7 +348,7 @@ def test_secrets_are_only_in_the_secret_part():
     assert "S3CRET" not in json.dumps([parts["main"], parts["reloadable"]])
     assert merged(parts) == settings
     assert parts["reloadable"] == {"services": [{"name": "open"}], "watches": [{"type": "key", "key": "open"}]}
-    assert parts["main"]["retry_join"] == ["10.0.0.1"]
+    assert parts["start"] == {"retry_join": ["10.0.0.1"]}
     assert parts["secret"]["connect"] == {"ca_config": settings["connect"]["ca_config"]}
 
 
@@ -355,6 +356,7 @@ def test_a_ca_provider_without_secrets_may_be_shown():
     settings = {"connect": {"ca_config": {"leaf_cert_ttl": "72h"}}, "services": [{"name": "web", "token": ""}]}
     assert consul_config(settings, "1.20") == {
         "main": {"connect": settings["connect"]},
+        "start": {},
         "reloadable": {"services": settings["services"]},
         "secret": {},
     }
@@ -364,6 +366,7 @@ def test_unknown_keys_pass_and_nulls_do_not():
     settings = {"new_thing": {"deep": [1, {"x": None}]}, "log_file": None, "ports": {"http": None, "dns": 8600}}
     assert consul_config(settings, "1.8") == {
         "main": {"new_thing": {"deep": [1, {}]}, "ports": {"dns": 8600}},
+        "start": {},
         "reloadable": {},
         "secret": {},
     }
@@ -389,6 +392,16 @@ def test_versions(version, parsed):
 def test_no_versions(version):
     with pytest.raises(AnsibleFilterError, match="is not a version of Consul; give a quoted one"):
         parse_version(version)
+
+
+def test_what_is_used_at_a_start_only_needs_no_restart():
+    """So a server or a host more changes no file that a running agent is restarted for."""
+    few = {"server": True, "bootstrap_expect": 3, "retry_join": ["10.0.0.1"], "start_join": ["10.0.0.1"]}
+    more = few | {"bootstrap_expect": 5, "retry_join": ["10.0.0.1", "10.0.0.2"], "start_join": None}
+    for version in ("1.8.7", "1.21.0"):
+        one, other = consul_config(few, version), consul_config(more, version)
+        assert one.pop("start") != other.pop("start")
+        assert one == other
 
 
 def test_too_old():

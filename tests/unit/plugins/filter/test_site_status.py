@@ -103,12 +103,12 @@ def healthy_site():
         "controller": {
             "certificates": [certificate("/site/.secrets/ca.pem", 3000, "ca")],
             "ages": [
-                {"path": "/site/.secrets/gossip.key", "written": NOW - 40 * DAY},
+                {"path": "/site/.secrets/operator/gossip.key", "written": NOW - 40 * DAY},
                 {"path": "/site/.secrets/ca.key", "written": NOW - 40 * DAY},
-                {"path": "/site/.secrets/consul1.key", "written": NOW - 8 * DAY},
-                {"path": "/site/.secrets/consul2.key", "written": NOW - 7 * DAY},
-                {"path": "/site/.secrets/tokens/app1", "written": NOW - 2 * DAY},
-                {"path": "/site/.secrets/tokens/dns", "written": NOW - 9 * DAY},
+                {"path": "/site/.secrets/node/consul1/server.key", "written": NOW - 8 * DAY},
+                {"path": "/site/.secrets/node/consul2/server.key", "written": NOW - 7 * DAY},
+                {"path": "/site/.secrets/node/app1/agent.token", "written": NOW - 2 * DAY},
+                {"path": "/site/.secrets/node/app2/agent.token", "written": NOW - 9 * DAY},
             ],
         },
         "now": NOW,
@@ -139,6 +139,34 @@ def sentences(site):
     assert report["text"].replace("\n       ", " ").splitlines()[: len(said)] == [f"WRONG  {one}" for one in said]
     assert report["data"]["problems"] == report["problems"]
     return said
+
+
+def test_a_service_that_its_agent_does_not_know(site):
+    """A ghost: consul#5209. The catalog keeps its last state for ever."""
+    for app in ("app1", "app2"):
+        identity = f"mydemo-{address(app)}-5000"
+        site["hosts"][app]["consul"] |= {
+            "services": {identity: {}},
+            "checks": {f"service:{identity}": {"status": "passing"}},
+        }
+    assert site_status(**site)["healthy"]
+    site["hosts"]["app1"]["consul"]["services"] = {}
+    (problem,) = site_status(**site)["problems"]
+    assert problem["where"] == "app1" and "the agent of the node does not know it" in problem["say"]
+
+
+def test_a_registration_that_acls_block(site):
+    """The agent sees that the service is sick, and the catalog does not hear of it: consul#3345."""
+    identity = f"mydemo-{address('app1')}-5000"
+    checks = {f"service:{identity}": {"status": "critical"}}
+    site["hosts"]["app1"]["consul"] |= {"services": {identity: {}}, "checks": checks}
+    (problem,) = site_status(**site)["problems"]
+    assert problem["where"] == "app1" and "ACLs block the agent" in problem["say"] and identity in problem["say"]
+
+
+def test_what_the_agent_was_not_asked_is_no_problem(site):
+    site["hosts"]["app1"]["consul"]["services"] = None
+    assert site_status(**site)["healthy"]
 
 
 def test_a_healthy_site(site):
@@ -183,10 +211,10 @@ Certificates
 
 Keys, tokens and passwords, in /site/.secrets
   DAYS OLD  FILE
-  40        gossip.key
+  40        operator/gossip.key
   40        ca.key
-  8         *.key (the oldest of 2)
-  9         tokens/* (the oldest of 2)"""
+  8         node/*/server.key (the oldest of 2)
+  9         node/*/agent.token (the oldest of 2)"""
 
 
 def test_it_fits_a_terminal_and_yaml_shows_it_as_it_is(site):
@@ -226,7 +254,7 @@ def test_the_data_is_json_and_holds_all_of_it(site):
     assert {one["digest"] for one in data["containers"]} == {DIGEST}
     assert data["load_balancers"][0]["answers"] == ["192.0.2.31", "192.0.2.32"]
     assert {one["days"] for one in data["certificates"]} == {300, 3000}
-    assert data["secrets"][0] == {"path": "/site/.secrets/gossip.key", "days_old": 40}
+    assert data["secrets"][0] == {"path": "/site/.secrets/operator/gossip.key", "days_old": 40}
 
 
 # Hosts and agents
@@ -533,7 +561,7 @@ def test_a_certificate_that_cannot_be_read(site):
 def test_a_secret_that_is_too_old(site):
     assert sentences({**site, "secret_days": 40}) == []
     assert sentences({**site, "secret_days": 39}) == [
-        "controller: /site/.secrets/gossip.key is 40 days old; change it",
+        "controller: /site/.secrets/operator/gossip.key is 40 days old; change it",
         "controller: /site/.secrets/ca.key is 40 days old; change it",
     ]
 
