@@ -180,7 +180,7 @@ class Lab:
 
     def inventory_names(self, group: str) -> list[str]:
         """The hosts of a group as the inventory calls them, as --limit wants it."""
-        members = self._inventory[group]
+        members = self._inventory.get(group, {})  # "ungrouped" is a child of "all" that is not listed while it is empty
         children = [host for child in members.get("children", []) for host in self.inventory_names(child)]
         return [*members.get("hosts", []), *children]
 
@@ -245,6 +245,10 @@ class Lab:
         if answer.status >= 400:
             raise CommandFailed(f"Consul on {host}, {method} {path}: {answer.status} {answer.text}")
         return answer.json() if answer.text.strip() else None
+
+    def pid(self, host: str) -> str:
+        """The agent's process: another one after a restart, the same after a reload."""
+        return self.exec(host, "systemctl show --property MainPID --value consul")
 
     def dns(self, name: str, host: str = "lb1") -> set[str]:
         """The addresses that a host's agent gives for a name."""
@@ -324,7 +328,7 @@ class LockedLab(Lab):
 
     def consul(self, path: str, host: str = "consul1", method: str = "GET", data: Any = None) -> Any:
         """What an operator is told, who has the management token."""
-        reply = self.api(host, path, self.secret("management.token"), method, data)
+        reply = self.api(host, path, self.secret("operator/management.token"), method, data)
         if reply.status != 200:
             raise CommandFailed(f"Consul on {host}, {method} {path}: {reply}")
         return reply.json() if reply.text else None
@@ -333,14 +337,10 @@ class LockedLab(Lab):
         """Every member of the cluster with its status: 1 is alive, 3 is left."""
         return {member["Name"]: member["Status"] for member in self.consul("agent/members")}
 
-    def pid(self, host: str) -> str:
-        """The agent's process: another one after a restart, the same after a reload."""
-        return self.exec(host, "systemctl show --property MainPID --value consul")
-
     def served_certificate(self, server: str = "consul1") -> dict[str, Any]:
         """The certificate that a server shows on its RPC port, to somebody who has one of the site's as well."""
         context = ssl.create_default_context(cafile=self.secrets / "ca.pem")
-        context.load_cert_chain(self.secrets / f"{server}.pem", self.secrets / f"{server}.key")
+        context.load_cert_chain(self.secrets / f"node/{server}/server.pem", self.secrets / f"node/{server}/server.key")
         with socket.create_connection((self.address(server), 8300), timeout=10) as connection:
             connection.sendall(RPC_OVER_TLS)
             with context.wrap_socket(connection, server_hostname="server.dc1.consul") as rpc:

@@ -38,7 +38,9 @@ class ProductionLab(LockedLab):
         """Trusts the site's CA, and shows a certificate of it."""
         tls = ssl.create_default_context(cafile=self.secrets / "ca.pem")
         if certificate:
-            tls.load_cert_chain(self.secrets / f"{certificate}.pem", self.secrets / f"{certificate}.key")
+            tls.load_cert_chain(
+                self.secrets / f"node/{certificate}/server.pem", self.secrets / f"node/{certificate}/server.key"
+            )
         return tls
 
     def https(
@@ -67,7 +69,7 @@ def users(lab) -> Iterator[Users]:
 @pytest.fixture
 def writer(lab) -> Iterator[Writer]:
     """Ten numbered keys a second, each by whichever server takes it."""
-    tls, token, servers = lab.as_operator(), lab.secret("management.token"), lab.hosts("consul_server")
+    tls, token, servers = lab.as_operator(), lab.secret("operator/management.token"), lab.hosts("consul_server")
 
     def put(number: int) -> bool:
         server = servers[number % len(servers)]

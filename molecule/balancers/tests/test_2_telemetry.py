@@ -23,7 +23,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def token(lab) -> str:
-    return lab.secret("tokens/monitoring")
+    return lab.secret("operator/monitoring.token")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_nginx_says_how_it_is_to_who_has_the_token(lab, host, token):
 @pytest.fixture(scope="module")
 def reader(lab) -> Iterator[str]:
     """A token that may read agents, and nothing else."""
-    url, management = f"http://{lab.address('consul1')}:8500/v1/acl", bearer(lab.secret("management.token"))
+    url, management = f"http://{lab.address('consul1')}:8500/v1/acl", bearer(lab.secret("operator/management.token"))
     policy = {"Name": "metrics", "Rules": 'agent_prefix "" { policy = "read" }'}
     answers = [ask(f"{url}/policy", "PUT", policy, management)]
     answers += [ask(f"{url}/token", "PUT", {"Policies": [{"Name": "metrics"}]}, management)]
@@ -71,7 +71,7 @@ def test_consul_judges_the_token_by_itself(lab, host, token, reader):
 
 @pytest.mark.parametrize("path", ["/", "/v1/agent/self", "/consul/metrics/../self", "/consul/", "/v1/kv/?recurse"])
 def test_nothing_else_of_consul_is_reached(lab, host, path):
-    assert lab.http(host, PORT, path, headers=bearer(lab.secret("management.token"))).status == 404
+    assert lab.http(host, PORT, path, headers=bearer(lab.secret("operator/management.token"))).status == 404
 
 
 def test_what_is_asked_is_not_passed_on(lab, host):

@@ -82,7 +82,7 @@ def shown(lab, host: str, port: int = 443) -> str:
 
 def test_the_key_is_in_no_output(switched, first, lab):
     assert first.secret not in switched.output
-    assert lab.secret("tokens/monitoring") not in switched.output
+    assert lab.secret("operator/monitoring.token") not in switched.output
 
 
 @BALANCERS
@@ -138,7 +138,7 @@ def test_old_versions_are_refused(lab, host, switched):
 
 @BALANCERS
 def test_telemetry_is_over_https_too(lab, host, curl):
-    token = lab.secret("tokens/monitoring")
+    token = lab.secret("operator/monitoring.token")
     url = f"https://{lab.address(host)}:8082/nginx_status"
     assert "Active connections" in curl(host, url, "--header", f"Authorization: Bearer {token}")
     assert curl(host, url).startswith("HTTP/2 401")
@@ -161,7 +161,7 @@ def test_a_new_certificate_under_load(lab, configure, make, first, switched, tmp
         loads = [Load(f"https://{lab.address(host)}/", rate=20, tls=tls) for host in lab.balancers]
         for load in loads:
             stack.enter_context(load)
-        until = "See that nginx has read what is placed"
+        until = "Ensure that nginx runs with this configuration"
         lab.interrupted_playbook(until, "playbooks/nginx_lb.yml", **second.variables)
         for host in lab.balancers:
             assert second.secret in lab.exec(host, "cat /etc/nginx/nginx_lb.pem")

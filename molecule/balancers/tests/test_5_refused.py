@@ -19,24 +19,24 @@ TWINS = {"name": "twins", "port": "srv", "listen": 8080}
         (
             {"nginx_lb_mode": "resolve"},
             [
-                "nginx_lb_mode is 'resolve', which wants nginx 1.27.3 or newer, and this host has 1.22.1",
+                "nginx_lb_mode is 'resolve'. That needs nginx 1.27.3 or newer, and this host has 1.22.1",
                 "set nginx_lb_mode",
             ],
         ),
         (
             {"nginx_lb_services": [HELLO, TWINS]},
             [
-                "(port: srv) for twins, which wants nginx 1.27.3 or newer, and this host has 1.22.1",
-                "give the service one port",
+                "The port of twins is 'srv'. That needs nginx 1.27.3 or newer, and this host has 1.22.1",
+                "set the port to a number",
             ],
         ),
         (
             {"nginx_lb_services": [HELLO, TWINS], "nginx_lb_mode": "variable"},
-            ["Nothing was changed", "nginx_lb_mode is 'variable'", "twins has 'srv'"],
+            ["Nothing was changed", "nginx_lb_mode is 'variable'", "the port of twins is 'srv'"],
         ),
         (
             {"nginx_lb_tls_key_file": "/etc/hostname"},
-            ["Nothing was changed", "nginx_lb_tls_certificate_file and nginx_lb_tls_key_file go together"],
+            ["Nothing was changed", "nginx_lb_tls_certificate_file is not set, and nginx_lb_tls_key_file is"],
         ),
         (
             {"nginx_lb_tls_certificate_file": "/etc/hostname", "nginx_lb_tls_key_file": "/no/such.key"},
@@ -44,21 +44,24 @@ TWINS = {"name": "twins", "port": "srv", "listen": 8080}
         ),
         (
             {"nginx_lb_services": [{**HELLO, "tls_certificate_file": "/etc/hostname"}]},
-            ["Nothing was changed", "one of them is not set in nginx_lb_services for hello"],
+            ["Nothing was changed", "nginx_lb_services[hello] has tls_certificate_file and no tls_key_file"],
         ),
-        ({"nginx_lb_services": [{**HELLO, "port": "http"}]}, ["Nothing was changed", "not a port", "'srv'"]),
+        (
+            {"nginx_lb_services": [{**HELLO, "port": "http"}]},
+            ["Nothing was changed", "nginx_lb_services[hello].port is 'http'", "'srv'"],
+        ),
         (
             {"nginx_lb_services": [{**HELLO, "read_timeout": "soon"}]},
-            ["Nothing was changed", "'read_timeout of hello': 'soon'"],
+            ["Nothing was changed", "nginx_lb_services[hello].read_timeout is 'soon'"],
         ),
         (
             {"nginx_lb_connect_timeout": "0s"},
-            ["Nothing was changed", "'nginx_lb_connect_timeout': '0s'", "more than 0"],
+            ["Nothing was changed", "nginx_lb_connect_timeout is '0s'", "greater than 0"],
         ),
         ({"nginx_lb_services": [{**HELLO, "name": "my service"}]}, ["Nothing was changed", "my service"]),
-        ({"nginx_lb_telemetry_listen": "10.0.0.1"}, ["Nothing was changed", "one is '10.0.0.1'"]),
-        ({"nginx_lb_telemetry_listen": "80"}, ["Nothing was changed", "cannot be told apart"]),
-        ({"nginx_lb_telemetry_token": "secret"}, ["Nothing was changed", "nginx_lb_telemetry_token, of 6 characters"]),
+        ({"nginx_lb_telemetry_listen": "10.0.0.1"}, ["Nothing was changed", "nginx_lb_telemetry_listen is '10.0.0.1'"]),
+        ({"nginx_lb_telemetry_listen": "80"}, ["Nothing was changed", "cannot tell them apart"]),
+        ({"nginx_lb_telemetry_token": "secret"}, ["Nothing was changed", "nginx_lb_telemetry_token has 6 characters"]),
         ({"nginx_lb_keepalive": 0}, ["Nothing was changed", "nginx_lb_keepalive is 0"]),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",

@@ -106,10 +106,10 @@ def test_a_stranger_without_the_gossip_key_cannot_join(lab, stranger):
 
 
 def test_a_stranger_with_the_key_but_no_certificate_cannot_use_rpc(lab, stranger):
-    address = stranger(retry_join=[lab.address("consul1")], encrypt=lab.secret("gossip.key"))
+    address = stranger(retry_join=[lab.address("consul1")], encrypt=lab.secret("operator/gossip.key"))
     lab.wait_for(lambda: "stranger" in _members(lab), 30, "the stranger is in the gossip")
     lab.wait_for(lambda: _stranger_log(lab, "adding server"), 30, "the stranger knows of the server")
     for path in ("catalog/nodes", "kv/redis", "health/service/mydemo"):
         answer = ask(f"http://{address}:8500/v1/{path}")
         assert answer.status == 500 and "rpc error" in answer.text, answer
-        assert lab.secret("redis.password") not in answer.text
+        assert lab.secret("operator/redis.password") not in answer.text

@@ -19,7 +19,7 @@ def test_the_value_read_back_is_what_was_given(lab):
             "redis_host": "redis.service.consul",
             "redis_port": 6379,
             "redis_db": 0,
-            "redis_password": lab.secret("redis.password"),
+            "redis_password": lab.secret("operator/redis.password"),
         },
         "show_message": site["mydemo_show_message"],
     }

@@ -144,7 +144,7 @@ def test_a_run_that_was_cut_short_is_made_good_by_the_next(lab, nginx):
     """Killed with the configuration placed and nginx not yet told."""
     elsewhere = {"nginx_lb_status_port": 8082}
     status = "curl --fail --silent http://127.0.0.1:8082/nginx_status"
-    lab.interrupted_playbook("See that nginx has read what is placed", "playbooks/nginx_lb.yml", **elsewhere)
+    lab.interrupted_playbook("Ensure that nginx runs with this configuration", "playbooks/nginx_lb.yml", **elsewhere)
     assert lab.exec("lb1", "grep 8082 /etc/nginx/nginx.conf")
     assert lab.fails("lb1", status)
 

@@ -49,7 +49,7 @@ def test_a_changed_message_shows_on_both(lab, settings, figures):
 
 
 def test_a_changed_redis_password_is_taken_up(lab, settings, figures):
-    old, new = lab.secret("redis.password"), "a-password-for-this-test-only"
+    old, new = lab.secret("operator/redis.password"), "a-password-for-this-test-only"
     before = started_at(lab)
     # Connections that are open stay let in: without them gone, nothing would be shown.
     assert "OK" in redis(lab, old, f"CONFIG SET requirepass {new}", "CLIENT KILL TYPE normal SKIPME yes")

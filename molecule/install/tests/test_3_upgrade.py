@@ -14,10 +14,10 @@ CLIENTS = ["repository1", "archive1", "local1"]
     ("host", "variables", "says"),
     [
         # 1.8.9's zip is not the one that its SHA256SUMS speaks of, 1.9.0's SHA256SUMS is signed by a stranger.
-        ("archive1", "consul_agent_version=1.8.9", ["did not match", "copy the three anew"]),
-        ("archive1", "consul_agent_version=1.9.0", ["is not a signature of", "copy the three anew"]),
+        ("archive1", "consul_agent_version=1.8.9", ["did not match", "copy the three files again"]),
+        ("archive1", "consul_agent_version=1.9.0", ["is not a signature of", "copy the three files again"]),
         ("archive1", "consul_agent_version=1.9.9", ["404", "consul_agent_archive_url"]),
-        ("local1", f"consul_agent_local_checksum={'0' * 64}", ["consul_agent_local_checksum says 000"]),
+        ("local1", f"consul_agent_local_checksum={'0' * 64}", ["consul_agent_local_checksum is 000"]),
         ("local1", "consul_agent_local_file=/etc/hostname", ["must be a Consul binary"]),
         ("local1", "consul_agent_local_file=/no/such.zip", ["Nothing was changed", "not a file on the controller"]),
     ],

@@ -112,7 +112,7 @@ def test_a_token_that_is_none_is_refused(lab, host):
 
 @pytest.mark.parametrize("host", ["consul1", "client1"])
 def test_a_nodes_own_token_is_no_key_to_the_rest(lab, host):
-    token = lab.secret(f"tokens/{host}")
+    token = lab.secret(f"node/{host}/agent.token")
     other = "client1" if host == "consul1" else "consul1"
     assert lab.api(host, "kv/probe", token).status == 403
     assert lab.api(host, "acl/tokens", token).status == 403
@@ -161,7 +161,7 @@ def test_resolv_conf_asks_the_agent_first(lab):
 
 @pytest.mark.parametrize("host", ["consul1", "client1"])
 def test_only_consul_and_root_read_the_secrets(lab, host):
-    wanted = {"ca.pem", "consul.json", "reloadable.json", "secrets.json"}
+    wanted = {"ca.pem", "consul.json", "reloadable.json", "secrets.json", "start.json"}
     wanted |= {"agent.pem", "agent.key"} if host == "consul1" else set()
     lines = lab.exec(host, "stat --format '%n %a %U:%G' /etc/consul.d/*").splitlines()
     files = {name.removeprefix("/etc/consul.d/"): rest for name, rest in (line.split(" ", 1) for line in lines)}

@@ -79,7 +79,7 @@ def as_a_client(lab, **more: object) -> dict[str, object]:
     """What a client of the site says of itself, its token apart."""
     return {
         "datacenter": "dc1",
-        "encrypt": lab.secret("gossip.key"),
+        "encrypt": lab.secret("operator/gossip.key"),
         "auto_encrypt": {"tls": True},
         "ca_file": "/etc/stranger/ca.pem",
         "verify_outgoing": True,
@@ -95,7 +95,7 @@ def test_without_the_gossip_key_a_stranger_cannot_join(lab, stranger):
 
 
 def test_with_the_key_alone_a_stranger_cannot_use_rpc(lab, stranger):
-    stranger.start(datacenter="dc1", encrypt=lab.secret("gossip.key"))
+    stranger.start(datacenter="dc1", encrypt=lab.secret("operator/gossip.key"))
     lab.wait_for(lambda: "stranger" in lab.members(), 60, "the stranger is in the gossip")
     lab.wait_for(lambda: stranger.said("adding server"), 60, "the stranger knows the server")
     for path in ("catalog/nodes", "kv/?recurse", "health/service/consul"):

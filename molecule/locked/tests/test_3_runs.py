@@ -7,15 +7,17 @@ That no run shows a secret is seen to by the fixtures: conftest.py."""
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab.testing import ROOT
+from lab.testing import ROOT, PlaybookRun
 
 SERVER, CLIENT = "playbooks/consul_server.yml", "playbooks/consul_client.yml"
 
@@ -43,10 +45,16 @@ def test_a_wrong_setting_is_refused_before_the_configuration_is_touched(lab, run
 
 
 def test_what_a_reload_takes_is_reloaded(lab, converge):
-    pid = lab.pid("client1")
+    pid, reloads = lab.pid("client1"), reloads_of(lab, "client1")
     converge(CLIENT, consul_agent_config_extra={"log_level": "DEBUG"})
     assert lab.pid("client1") == pid
+    assert reloads_of(lab, "client1") == reloads + 1
     lab.wait_for(lambda: "[DEBUG]" in lab.journal("client1", "consul"), 30, "the agent talks as it was told")
+
+
+def reloads_of(lab, host: str) -> int:
+    """How often its agent was reloaded, by its own word."""
+    return int(lab.exec(host, "journalctl --unit consul --output cat | grep --count 'Caught: signal=hangup' || true"))
 
 
 @contextmanager
@@ -83,11 +91,12 @@ def test_a_client_that_restarts_does_not_leave(lab, converge, service):
         instances = {instance["Node"]["Node"] for instance in lab.consul("health/service/probe?passing")}
         return lab.members()["client1"], instances
 
+    reloads = reloads_of(lab, "client1")
     with watched(look) as seen:
         # What a reload takes goes back to what it was in the same run: one restart does for both.
         done = converge(CLIENT, consul_agent_config_extra={"check_update_interval": "1m"})
     assert lab.pid("client1") != pid
-    assert "Reload consul: changed" not in " ".join(done.changes), done.changes
+    assert reloads_of(lab, "client1") == reloads, done.changes
     assert {status for status, _instances in seen} == {1}, "always alive"
     assert {frozenset(instances) for _status, instances in seen} == {frozenset({"client1"})}, "always among the healthy"
     assert lab.dns("probe.service.consul", "client1") == {lab.address("client1")}
@@ -97,7 +106,7 @@ def test_a_client_that_restarts_does_not_leave(lab, converge, service):
 def test_a_run_that_was_cut_short_is_made_good_by_the_next(lab, converge):
     before, pid = configuration(lab, "client1"), lab.pid("client1")
     # Killed with the configuration placed and the agent not yet restarted.
-    lab.interrupted_playbook("Place what a reload takes", CLIENT)
+    lab.interrupted_playbook("Ensure that Consul runs with this configuration", CLIENT)
     placed = configuration(lab, "client1")
     assert placed != before
     assert lab.pid("client1") == pid
@@ -135,13 +144,13 @@ def test_a_certificate_near_its_end_is_renewed(lab, converge):
 def given(lab, tmp_path) -> dict:
     """What an operator says who brings the secrets of a site along, from a vault say, and no folder of ours."""
     return {
-        "consul_agent_secrets_dir": str(tmp_path / "secrets"),
-        "consul_agent_gossip_key": lab.secret("gossip.key"),
-        "consul_agent_acl_management_token": lab.secret("management.token"),
-        "consul_agent_acl_dns_token": lab.secret("tokens/dns"),
-        "consul_server_monitoring_token": lab.secret("tokens/monitoring"),
+        "site_secrets_dir": str(tmp_path / "secrets"),
+        "consul_agent_gossip_key": lab.secret("operator/gossip.key"),
+        "consul_agent_acl_management_token": lab.secret("operator/management.token"),
+        "consul_agent_acl_dns_token": lab.secret("operator/dns.token"),
+        "consul_server_monitoring_token": lab.secret("operator/monitoring.token"),
         # Each host's own.
-        "__tokens": {host: lab.secret(f"tokens/{host}") for host in lab.hosts()},
+        "__tokens": {host: lab.secret(f"node/{host}/agent.token") for host in lab.hosts()},
         "consul_agent_acl_agent_token": "{{ __tokens[inventory_hostname] }}",
         "consul_agent_tls_ca_file": str(lab.secrets / "ca.pem"),
     }
@@ -156,8 +165,8 @@ def converge_given(converge, tmp_path: Path, variables: dict):
 
 def test_an_existing_site_is_taken_over_with_its_keys_and_certificates(lab, converge, given, tmp_path):
     given |= {
-        "consul_agent_tls_certificate_file": str(lab.secrets / "consul1.pem"),
-        "consul_agent_tls_key_file": str(lab.secrets / "consul1.key"),
+        "consul_agent_tls_certificate_file": str(lab.secrets / "node/consul1/server.pem"),
+        "consul_agent_tls_key_file": str(lab.secrets / "node/consul1/server.key"),
     }
     done = converge_given(converge, tmp_path, given)
     assert not done.changed, done.changes
@@ -172,15 +181,110 @@ def test_a_certificate_is_signed_by_the_ca_that_was_given(lab, converge, given, 
     }
     done = converge_given(converge, tmp_path, given)
     assert set(done.changed) == {"consul1"}, done.changes
-    made = {path.name for path in (tmp_path / "secrets").iterdir()}
-    assert made == {"ca.pem", "consul1.key", "consul1.csr", "consul1.pem"}, "the CA's key is kept nowhere"
+    made = {str(path.relative_to(tmp_path / "secrets")) for path in (tmp_path / "secrets").rglob("*.*")}
+    assert made == {"ca.pem", "node/consul1/server.key", "node/consul1/server.pem"}, "the CA's key is kept nowhere"
     # The look itself verifies it by the site's CA.
     lab.wait_for(
         lambda: lab.served_certificate()["serialNumber"] != before["serialNumber"], 10, "the server shows the new one"
     )
 
 
-def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge):
+def test_another_gossip_key_is_refused_before_anything_is_changed(lab, run):
+    before = state(lab)
+    other = base64.b64encode(bytes(32)).decode()
+    done = run("site.yml", consul_agent_gossip_key=other)
+    assert not done.ok and not done.changed, done.output
+    assert other not in done.output
+    for host in lab.hosts():
+        assert f"Nothing was changed. 1 problem with the variables of {host}:" in done.output, done.output
+    assert done.output.count("is not a gossip key of the agent that runs on this host") >= 2, done.output
+    assert state(lab) == before
+
+
+@pytest.mark.parametrize("other", ["another CA", "no secrets"])
+def test_secrets_of_another_site_are_refused_before_anything_is_changed(lab, run, tmp_path, other):
+    before, secrets = state(lab), tmp_path / "secrets"
+    expected = ["is another CA than that of the agent that runs on this host"]
+    if other == "another CA":
+        shutil.copytree(lab.secrets, secrets)
+        ca = [
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/CN=other",
+            "-days",
+            "30",
+        ]
+        lab.run("openssl", "req", "-x509", *ca, cwd=secrets)
+    else:
+        expected = ["operator/gossip.key does not exist", "ca.pem does not exist"]
+    done = run("site.yml", site_secrets_dir=str(secrets))
+    assert not done.ok and not done.changed, done.output
+    for text in expected:
+        assert done.output.count(text) >= 2, done.output
+    assert state(lab) == before
+    assert other == "another CA" or not secrets.exists(), "nothing was made"
+
+
+def state(lab) -> dict[str, tuple]:
+    return {host: (configuration(lab, host), lab.pid(host)) for host in lab.hosts()}
+
+
+ALONE = """
+- hosts: {group}
+  become: true
+  gather_facts: false
+  roles: [dockyard.consul.{role}]
+"""
+
+
+@pytest.fixture
+def alone(converge, tmp_path) -> Callable[..., PlaybookRun]:
+    """Runs roles, each in a play of a user's own, without a playbook of ours before it. Facts and look are up to the role."""
+
+    def alone(*roles: str, **options: dict):
+        play = tmp_path / "play.yml"
+        play.write_text("".join(ALONE.format(group=role, role=role) for role in roles))
+        inventory = tmp_path / "hosts.yml"
+        inventory.write_text(json.dumps(options.get("groups", {})))
+        return converge(str(play), "--inventory", str(inventory))
+
+    return alone
+
+
+def test_every_role_works_alone_in_a_play_of_the_users_own(lab, alone):
+    """The servers and the clients, then what else there is, on the client. The host is made anew after this."""
+    alone("consul_server", "consul_client")
+    done = alone("consul_server", "consul_client")
+    assert done.recap.keys() == set(lab.hosts()) and not done.changed, done.changes
+
+    roles = ["redis", "registry", "docker_host", "nginx_lb"]
+    groups = {role: {"hosts": {"client1": {}}} for role in roles}
+    groups["nginx_lb"]["vars"] = {"nginx_lb_services": [{"name": "registry", "port": 5000}]}
+    alone(*roles, groups=groups)
+    for service in ("redis", "registry"):
+        lab.wait_for(lambda name=service: lab.dns(f"{name}.service.consul", "client1"), 30, f"{service} is in DNS")
+    address = lab.address("client1")
+    assert "NOAUTH" in lab.exec("client1", f"redis-cli -h {address} ping 2>&1")
+    ask_registry = ["curl", "--silent", "--show-error", "--cacert", "/etc/consul.d/ca.pem"]
+    assert lab.exec("client1", [*ask_registry, "https://registry.service.consul:5000/v2/"]) == "{}"
+    assert lab.exec("client1", "docker info --format '{{.LiveRestoreEnabled}}'") == "true"
+    assert lab.http("client1").status in (400, 502), "the registry speaks TLS only"
+
+    again = alone(*roles, groups=groups)
+    assert not again.changed, again.changes
+    for service in ("redis", "registry"):
+        (identity,) = {one["ServiceID"] for one in lab.consul(f"catalog/service/{service}")}
+        lab.api("client1", f"agent/service/deregister/{identity}", lab.secret("operator/management.token"), "PUT")
+
+
+@pytest.mark.parametrize("by", ["the site", "the role alone"])
+def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge, alone, by):
     container = lab.container("client1")
     node = lab.consul("agent/self", "client1")["Config"]["NodeID"]
     lab.run("docker", "rm", "--force", "--volumes", container)
@@ -191,7 +295,10 @@ def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge):
     assert lab.fails("client1", "ls /usr/bin/consul /etc/consul.d /var/lib/consul")
 
     with watched(command_lines) as seen:
-        converge("site.yml")
+        if by == "the site":
+            converge("site.yml")
+        else:
+            alone("consul_client")
     assert not {name for text in seen for name in lab.secrets_in(text)}, "a process was started with a secret"
     lab.wait_for(lambda: lab.members() == {"consul1": 1, "client1": 1}, 30, "both are alive")
     assert lab.consul("agent/self", "client1")["Config"]["NodeID"] == node

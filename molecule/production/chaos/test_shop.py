@@ -119,7 +119,7 @@ def test_a_service_of_ones_own_is_released_and_balanced(lab, release, balanced, 
     assert done.ok and done.changed.keys() >= set(lab.hosts("mydemo")), done.output
     done = release("1", "-vvv", "--diff")  # makes its token, too
     assert done.ok, done.output
-    assert lab.secret("tokens/release_shop") and lab.secrets_in(done.output) == []
+    assert lab.secret("operator/release-shop.token") and lab.secrets_in(done.output) == []
     see_that_all_serve(lab, "1")
     for balancer in lab.hosts("nginx_lb"):
         lab.wait_for(lambda of=balancer: through(lab, of) == "shop 1", 10, f"{balancer} knows it")
@@ -139,7 +139,7 @@ def test_a_service_of_ones_own_is_released_and_balanced(lab, release, balanced, 
 
 
 def test_its_token_releases_it_and_nothing_else(lab, release):
-    token = lab.secret("tokens/release_shop")
+    token = lab.secret("operator/release-shop.token")
     assert [one["version"] for one in lab.api("app1", "kv/releases/shop?raw", token).json()] == ["2", "1"]
     for path in ("kv/releases/mydemo", "kv/redis"):
         assert lab.api("app1", path, token).status == 403

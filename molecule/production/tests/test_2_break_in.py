@@ -28,7 +28,7 @@ READS = [
     "agent/metrics",
     "operator/raft/configuration",
 ]
-# Open without a token on clients with Consul before 1.17; see docs/production.md, "Who may what".
+# Open without a token on clients with Consul before 1.17; see docs/production.md, "Permissions".
 READS_OF_NODES_AND_SERVICES = [
     "catalog/nodes",
     "catalog/services",
@@ -95,7 +95,7 @@ def test_the_plain_api_is_reached_from_the_host_itself_only(lab, host):
 
 
 def test_the_servers_api_wants_a_certificate_of_the_sites_ca_and_a_token(lab, tmp_path):
-    token = lab.secret("management.token")
+    token = lab.secret("operator/management.token")
     for server in lab.hosts("consul_server"):
         assert lab.https(server, "kv/probe?raw", token).text == json.dumps("for the operator's eyes only")
         assert lab.https(server, "kv/probe").status == 403
@@ -140,20 +140,45 @@ READS_ALL_NODES = ("GET", "catalog/node/consul1", None)
 MAY_AND_MAY_NOT = [
     # token, on which host, what it is for, what it is not for
     (
-        "mydemo-app1",
+        "node/app1/service-mydemo.token",
         "app1",
         [("GET", "kv/redis", None), registers("mydemo")],
         [registers("redis"), ("PUT", "kv/redis", 1)],
     ),
-    ("mydemo-app1", "app1", [], [("GET", "kv/probe", None), ("GET", "acl/tokens", None), ("GET", "agent/self", None)]),
-    ("service-redis", "redis1", [registers("redis")], [registers("mydemo"), ("GET", "kv/redis", None)]),
-    ("service-registry", "registry1", [registers("registry")], [registers("redis"), ("GET", "kv/redis", None)]),
-    ("app2", "app2", [("GET", "agent/services", None)], [registers("mydemo"), ("GET", "kv/redis", None)]),
-    ("dns", "lb1", [READS_ALL_NODES], [("GET", "kv/redis", None), registers("mydemo"), ("GET", "agent/self", None)]),
-    ("monitoring", "app1", [("GET", "agent/metrics", None)], [("GET", "kv/redis", None), registers("mydemo")]),
-    ("monitoring", "consul1", [("GET", "operator/raft/configuration", None)], [("PUT", "agent/leave", None)]),
     (
-        "deployer",
+        "node/app1/service-mydemo.token",
+        "app1",
+        [],
+        [("GET", "kv/probe", None), ("GET", "acl/tokens", None), ("GET", "agent/self", None)],
+    ),
+    ("service/redis.token", "redis1", [registers("redis")], [registers("mydemo"), ("GET", "kv/redis", None)]),
+    ("service/registry.token", "registry1", [registers("registry")], [registers("redis"), ("GET", "kv/redis", None)]),
+    (
+        "node/app2/agent.token",
+        "app2",
+        [("GET", "agent/services", None)],
+        [registers("mydemo"), ("GET", "kv/redis", None)],
+    ),
+    (
+        "operator/dns.token",
+        "lb1",
+        [READS_ALL_NODES],
+        [("GET", "kv/redis", None), registers("mydemo"), ("GET", "agent/self", None)],
+    ),
+    (
+        "operator/monitoring.token",
+        "app1",
+        [("GET", "agent/metrics", None)],
+        [("GET", "kv/redis", None), registers("mydemo")],
+    ),
+    (
+        "operator/monitoring.token",
+        "consul1",
+        [("GET", "operator/raft/configuration", None)],
+        [("PUT", "agent/leave", None)],
+    ),
+    (
+        "operator/deployer.token",
         "app1",
         [("GET", "kv/redis", None)],
         [("PUT", "kv/probe", 1), ("GET", "acl/tokens", None), registers("redis")],
@@ -163,7 +188,7 @@ MAY_AND_MAY_NOT = [
 
 @pytest.mark.parametrize(("token", "host", "may", "may_not"), MAY_AND_MAY_NOT)
 def test_a_token_is_good_for_its_purpose_and_for_nothing_else(lab, token, host, may, may_not):
-    secret = lab.secret(f"tokens/{token}")
+    secret = lab.secret(token)
     for method, path, data in may_not:
         assert lab.api(host, path, secret, method, data).status == 403, (method, path)
     for method, path, data in may:
@@ -173,13 +198,13 @@ def test_a_token_is_good_for_its_purpose_and_for_nothing_else(lab, token, host, 
 
 
 def test_the_apps_token_knows_its_own_node_only(lab):
-    nodes = lab.api("app1", "catalog/nodes", lab.secret("tokens/mydemo-app1")).json()
+    nodes = lab.api("app1", "catalog/nodes", lab.secret("node/app1/service-mydemo.token")).json()
     assert [node["Node"] for node in nodes] == ["app1"]
 
 
 def test_a_nodes_token_writes_no_other_node(lab):
     foreign = {"Node": "app2", "Address": "192.0.2.1", "SkipNodeUpdate": True, "Check": {"Name": "probe"}}
-    assert lab.api("app1", "catalog/register", lab.secret("tokens/app1"), "PUT", foreign).status == 403
+    assert lab.api("app1", "catalog/register", lab.secret("node/app1/agent.token"), "PUT", foreign).status == 403
 
 
 # As an ordinary user, on the host
@@ -189,7 +214,14 @@ TO_BE_FOUND = "what anybody on this host may read"
 
 def test_secrets_are_not_where_an_ordinary_user_looks(lab):
     secrets = lab.secret_values()
-    known = {"gossip.key", "management.token", "redis.password", "tokens/mydemo-app1", "ca.key", "demo.key"}
+    known = {
+        "operator/gossip.key",
+        "operator/management.token",
+        "operator/redis.password",
+        "node/app1/service-mydemo.token",
+        "ca.key",
+        "demo.key",
+    }
     assert known <= secrets.keys()
     values = "\n".join(secrets.values())
     for host in lab.hosts():
@@ -221,7 +253,7 @@ def test_the_engine_shows_no_secret(lab):
         assert lab.secrets_in(shown) == [], host
         # What runs in the container has its token from a file that only it reads.
         assert lab.exec(host, "docker exec mydemo sh -c 'cat $CONSUL_HTTP_TOKEN_FILE'") == lab.secret(
-            f"tokens/mydemo-{host}"
+            f"node/{host}/service-mydemo.token"
         )
     values = "\n".join(lab.secret_values().values())
     image = lab.exec("app1", "docker inspect -f '{{.Image}}' mydemo")

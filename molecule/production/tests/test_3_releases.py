@@ -388,14 +388,16 @@ def see_that_it_asks(lab: Lab, everybody: set[str]) -> None:
 @pytest.mark.chaos
 def test_the_deployers_tokens_are_enough(lab, second, tmp_path):
     """As the README of mydemo has it: a folder with nothing else in it."""
-    (tmp_path / "tokens").mkdir(mode=0o700)
-    for name in ("deployer", *(f"mydemo-{host}" for host in lab.hosts("mydemo"))):
-        shutil.copy2(lab.secrets / "tokens" / name, tmp_path / "tokens" / name)
+    tmp_path.chmod(0o700)
+    for name in ("operator/deployer.token", *(f"node/{host}/service-mydemo.token" for host in lab.hosts("mydemo"))):
+        for folder in reversed((tmp_path / name).relative_to(tmp_path).parents):
+            (tmp_path / folder).mkdir(mode=0o700, exist_ok=True)
+        shutil.copy2(lab.secrets / name, tmp_path / name)
     given = sorted(tmp_path.rglob("*"))
     with_it = {"site_secrets_dir": str(tmp_path), "mydemo_version": FIRST, **FAST}
 
     refused = lab.playbook(DEPLOY, **with_it)
-    assert not refused.ok and not refused.changed and "management.token" in words(refused), refused.output
+    assert not refused.ok and not refused.changed and "operator/management.token" in words(refused), refused.output
     done = lab.playbook(DEPLOY, mydemo_acl=False, **with_it)
     assert done.ok, done.output
     see_that_all_run(lab, FIRST)
@@ -404,7 +406,7 @@ def test_the_deployers_tokens_are_enough(lab, second, tmp_path):
     again = lab.playbook(DEPLOY, mydemo_acl=False, **with_it)
     assert again.ok and not again.changed, again.output
     refused = lab.playbook("playbooks/kv.yml", mydemo_acl=False, **with_it)
-    assert not refused.ok and "redis.password" in words(refused), refused.output
+    assert not refused.ok and "operator/redis.password" in words(refused), refused.output
     assert sorted(tmp_path.rglob("*")) == given
 
 
@@ -453,9 +455,9 @@ def test_not_all_hosts_are_drained(lab):
 @pytest.mark.parametrize(
     ("playbook", "options", "variables", "says"),
     [
-        pytest.param(DRAIN, ["--limit", "registry"], {}, "means no host of 'mydemo'", id="drain"),
-        pytest.param(RETURN, ["--limit", "registry"], {}, "means no host of 'mydemo'", id="return"),
-        pytest.param(ROLLBACK, [], {"release_name": "shp"}, "means no host of 'shp'", id="rollback"),
+        pytest.param(DRAIN, ["--limit", "registry"], {}, "This run has no host of 'mydemo'", id="drain"),
+        pytest.param(RETURN, ["--limit", "registry"], {}, "This run has no host of 'mydemo'", id="return"),
+        pytest.param(ROLLBACK, [], {"release_name": "shp"}, "This run has no host of 'shp'", id="rollback"),
         pytest.param(DEPLOY, [], {"release_name": "shp"}, "has no host in 'shp'", id="deploy"),
     ],
 )

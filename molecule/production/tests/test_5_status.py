@@ -21,7 +21,9 @@ class Status:
         self.seconds = time.monotonic() - start
         # By their short names, as everywhere in these tests.
         self.output = self.run.output.replace(".example.com", "")
-        shown = re.search(r"^TASK \[.*Show it\] \**\n.*?msg: \|-\n(.*?)(?=^\S)", self.output, re.MULTILINE | re.DOTALL)
+        shown = re.search(
+            r"^TASK \[.*Show the report\] \**\n.*?msg: \|-\n(.*?)(?=^\S)", self.output, re.MULTILINE | re.DOTALL
+        )
         assert shown, self.output
         # What is long is folded.
         unfolded = re.sub(r"\n {8} {7}", " ", shown.group(1).rstrip())
@@ -103,21 +105,21 @@ def test_a_healthy_site(lab, status, tmp_path):
         seen.says(rf"^{host} +mydemo.service.consul +{addresses}$", rf"^{node(host)} .* {re.escape(version)} +Debian ")
     for server in lab.hosts("consul_server"):
         seen.says(rf"^36\d +\d{{4}}-\d\d-\d\d +{server} +/etc/consul.d/agent.pem$")
-    seen.says(r"^36\d\d +\d{4}-\d\d-\d\d +\d+ hosts, controller +/etc/consul.d/ca.pem$", r"^0 +gossip.key$")
+    seen.says(r"^36\d\d +\d{4}-\d\d-\d\d +\d+ hosts, controller +/etc/consul.d/ca.pem$", r"^0 +operator/gossip.key$")
     assert all(len(line) <= 92 for line in seen.lines)
 
     data = json.loads(file.read_text().replace(".example.com", ""))
     assert data["healthy"] and file.stat().st_mode & 0o777 == 0o600
     assert {one["name"] for one in data["nodes"]} == {node(host) for host in lab.hosts()}
     assert {one["host"] for one in data["containers"]} == set(lab.hosts("mydemo"))
-    assert {"ca.key", "gossip.key"} <= {one["path"].rpartition("/")[2] for one in data["secrets"]}
+    assert {"/ca.key", "/operator/gossip.key"} <= {one["path"].partition("/secrets")[2] for one in data["secrets"]}
 
 
 def test_it_changes_nothing_and_gives_no_secret_away(lab, status):
     seen = status("-vvv", "--diff")
     assert seen.run.ok and not seen.run.changed, seen.run.changes
     secrets = [path for path in lab.secrets.rglob("*") if path.is_file() and path.suffix not in (".pem", ".csr")]
-    values = {path.name: path.read_text().splitlines() for path in secrets}
+    values = {path: path.read_text().splitlines() for path in secrets}
     # Of a private key the second line: the first is the same in all.
     assert [name for name, value in values.items() if value[len(value) > 1] in seen.output] == []
 

@@ -55,9 +55,9 @@ def watching(lab) -> Iterator[None]:
     files = {
         "demo.pem": (lab.secrets.parent / "demo.pem").read_text(),
         "site-ca.pem": (lab.secrets / "ca.pem").read_text(),
-        "site.pem": (lab.secrets / "consul1.pem").read_text(),
-        "site.key": (lab.secrets / "consul1.key").read_text(),
-        "monitoring.token": lab.secret("tokens/monitoring"),
+        "site.pem": (lab.secrets / "node/consul1/server.pem").read_text(),
+        "site.key": (lab.secrets / "node/consul1/server.key").read_text(),
+        "monitoring.token": lab.secret("operator/monitoring.token"),
     }
     files |= {watcher.example: as_the_lab_has_it(lab, watcher.example) for watcher in WATCHERS}
     try:
@@ -109,13 +109,15 @@ def test_what_is_scraped_is_for_who_has_the_token(lab):
     tls = lab.as_operator()
     metrics = "agent/metrics?format=prometheus"
     assert lab.https("consul1", metrics).status == 403
-    assert "consul_raft_" in lab.https("consul1", metrics, lab.secret("tokens/monitoring"), tls).text
+    assert "consul_raft_" in lab.https("consul1", metrics, lab.secret("operator/monitoring.token"), tls).text
     for host in lab.hosts("nginx_lb"):
         for path in ("/nginx_status", "/consul/metrics"):
             assert balancer(lab, host, path).status in (401, 403), (host, path)
-            assert balancer(lab, host, path, lab.secret("tokens/dns")).status in (401, 403), (host, path)
-        assert "Active connections" in balancer(lab, host, "/nginx_status", lab.secret("tokens/monitoring")).text
-        assert "consul_" in balancer(lab, host, "/consul/metrics", lab.secret("tokens/monitoring")).text
+            assert balancer(lab, host, path, lab.secret("operator/dns.token")).status in (401, 403), (host, path)
+        assert (
+            "Active connections" in balancer(lab, host, "/nginx_status", lab.secret("operator/monitoring.token")).text
+        )
+        assert "consul_" in balancer(lab, host, "/consul/metrics", lab.secret("operator/monitoring.token")).text
 
 
 def balancer(lab, host: str, path: str, token: str = ""):
