@@ -10,7 +10,7 @@ export PY_COLORS := 0
 export ANSIBLE_FORCE_COLOR := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo show test lint sanity unit integration app images molecule chaos build bench clean run-tools dev-tools
+.PHONY: help demo show docs test lint sanity unit integration app images molecule chaos build bench bench-site clean run-tools dev-tools
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -39,12 +39,16 @@ test: dev-tools  ## all that proves it
 	$(MAKE) --jobs 2 --output-sync molecule-install molecule-locked molecule-debian13 integration
 	echo "make test: all passed in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"
 
-lint: dev-tools  ## ansible-lint, yamllint, ruff, changelog fragments
+lint: dev-tools  ## ansible-lint, yamllint, ruff, changelog fragments, tables of the READMEs
 	@ruff check .
 	ruff format --check .
+	python lab/docs.py --check
 	yamllint --strict .
 	ansible-lint --offline --strict
 	antsibull-changelog lint
+
+docs: dev-tools  ## write the tables of variables in the roles' READMEs, from their argument specs
+	@python lab/docs.py
 
 sanity: dev-tools  ## ansible-test sanity, newest and oldest ansible-core
 	@tests/sanity
@@ -88,6 +92,9 @@ chaos: dev-tools  ## what make test has no time for: both load balancers, and al
 
 bench: dev-tools  ## how long the modules take, beside community.general's
 	@CONSUL_BIN=$$(lab/consul-binary) bench/run
+
+bench-site: run-tools  ## how long runs of the site take, as ratios (WHAT="production growth preflight --runs 1")
+	@bench/site $(WHAT)
 
 clean:  ## take away the test hosts, their images and what these commands made in this folder
 	@if command -v docker >/dev/null; then
