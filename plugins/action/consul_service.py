@@ -50,8 +50,8 @@ class ActionModule(ActionBase):
 
 
 def registered(arguments: Mapping[str, Any], consul: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What the module would return if the agent has everything as the task wants it. None if it has not, or if that
-    cannot be told here."""
+    """The result of the module if the agent already has what the task asks for. None if it differs, or if what is
+    known does not show it."""
     known = consul or {}
     if known.get("services") is None or known.get("checks") is None or ANOTHER_AGENT & set(arguments):
         return None

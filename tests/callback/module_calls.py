@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes each call of a module to the file in MODULE_CALLS, one a line: the module, the host and the task.
 
-A callback is told of results, and an action may call no module, or several. So the call itself is wrapped, before Ansible
-forks."""
+Callbacks see results of tasks only, and an action can call no module or several. So this wraps the call itself, before
+Ansible forks."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_the_api_is_reached_from_the_host_itself_only(lab):
             host, r"ss --listening --numeric --no-header --tcp --udp --processes | awk '/\"consul\"/ {print $5}'"
         )
         reached = {address.rpartition(":")[2] for address in open_ports.split() if not address.startswith("127.")}
-        # The servers' RPC wants a certificate and the gossip the key.
+        # RPC of the servers requires a certificate, and gossip requires the key.
         assert reached == ({"8300", "8301", "8302"} if host == "consul1" else {"8301"})
 
 

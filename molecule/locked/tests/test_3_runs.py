@@ -258,7 +258,7 @@ def alone(converge, tmp_path) -> Callable[..., PlaybookRun]:
 
 
 def test_every_role_works_alone_in_a_play_of_the_users_own(lab, alone):
-    """The servers and the clients, then what else there is, on the client. The host is made anew after this."""
+    """Servers and clients first, then the other roles on the client. A later test recreates the host."""
     alone("consul_server", "consul_client")
     done = alone("consul_server", "consul_client")
     assert done.recap.keys() == set(lab.hosts()) and not done.changed, done.changes

@@ -207,7 +207,7 @@ def test_what_a_diff_shows():
 
 
 class Client:
-    """Answers as it is told."""
+    """Returns the given answer for each path of the API, or raises it."""
 
     datacenter = None
     retries = 1
