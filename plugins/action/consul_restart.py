@@ -40,6 +40,8 @@ class ActionModule(ActionBase):
             failed = note.read_text(encoding="utf-8")
             message = f"Consul on {host} was not restarted, because the restart on {failed} failed. Repair that, then run again."
             return {**result, "failed": True, "msg": message}
+        if self._task.check_mode:
+            return {**result, **self._execute_module(task_vars=variables)}
         try:
             result.update(self._execute_module(task_vars=variables))
         except Exception:  # the host was lost, perhaps by the restart

@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
                 if foretold is not None:
                     return {**result, **foretold}
         result.update(self._execute_module(task_vars=variables))
-        if result.get("changed"):
+        if result.get("changed") and not self._task.check_mode:
             result["ansible_facts"] = look.without(["consul"])
         return result
 

@@ -48,7 +48,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = {"changed": False, "looked": False, "_ansible_verbose_override": True}
         known = look.Look.of(variables)
         if options["forget"]:
-            return {**result, "ansible_facts": known.without(options["forget"])}
+            # In check mode, nothing has changed since the look.
+            forgotten = [] if self._task.check_mode else options["forget"]
+            return {**result, "ansible_facts": known.without(forgotten)}
         if known and not options["again"]:
             return result
 

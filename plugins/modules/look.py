@@ -37,6 +37,7 @@ options:
     description:
       - Parts of the look that count as not known from here on, such as V(docker) after containers were replaced. The host is not
         looked at.
+      - Does nothing in check mode, where nothing has changed since the look.
     type: list
     elements: str
     default: []

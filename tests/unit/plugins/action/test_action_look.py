@@ -39,9 +39,9 @@ def action(secrets_dir):
         },
     }  # fmt: skip
 
-    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, **replaced):
+    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced):
         task = SimpleNamespace(
-            args=args or {}, async_val=0, check_mode=False, delegate_to=delegate_to, delegate_facts=delegate_facts,
+            args=args or {}, async_val=0, check_mode=check, delegate_to=delegate_to, delegate_facts=delegate_facts,
             action="dockyard.consul.look", diff=False,
         )  # fmt: skip
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
@@ -102,6 +102,15 @@ def test_another_look_forgets_what_had_changed(action):
     facts = {**GATHERED, look.FACT: {"run": "this-run", "changed": ["unit:consul"]}}
     result = action({"again": True}, facts=facts)
     assert result["looked"] and result["ansible_facts"][look.FACT]["changed"] == []
+
+
+def test_what_to_forget(action):
+    facts = {**GATHERED, look.FACT: {"run": "this-run", "changed": ["docker"]}}
+    result = action({"forget": ["unit:consul"]}, facts=facts)
+    assert result["ansible_facts"][look.FACT]["changed"] == ["docker", "unit:consul"] and not action.calls
+    # Check mode has started and changed nothing.
+    result = action({"forget": ["unit:consul"]}, facts=facts, check=True)
+    assert result["ansible_facts"][look.FACT]["changed"] == ["docker"] and not action.calls
 
 
 @pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])

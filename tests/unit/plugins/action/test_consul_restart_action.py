@@ -28,9 +28,9 @@ def run_folder(tmp_path, monkeypatch):
 def restart():
     """A function that runs the action for a host, whose module returns (or raises) what is given."""
 
-    def restart(host, answer, delegate_to=None):
+    def restart(host, answer, delegate_to=None, check=False):
         task = SimpleNamespace(
-            async_val=0, check_mode=False, delegate_to=delegate_to, action="x", diff=False, args={}, throttle=0
+            async_val=0, check_mode=check, delegate_to=delegate_to, action="x", diff=False, args={}, throttle=0
         )
         plugin = ActionModule(task, SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp")), None, None, None, None)
 
@@ -57,6 +57,11 @@ def test_what_was_restarted_is_not_known_any_more(restart):
 
 def test_a_delegated_restart_leaves_the_facts_of_the_plays_host(restart):
     assert "ansible_facts" not in restart("web1", DONE, delegate_to="consul2")
+
+
+def test_check_mode_restarts_nothing(restart):
+    assert restart("web1", FAILED, check=True)["failed"]
+    assert restart("web2", DONE, check=True) == DONE, "the look still holds, and no restart has failed"
 
 
 @pytest.mark.parametrize("trouble", [FAILED, AnsibleConnectionFailure("gone")])
