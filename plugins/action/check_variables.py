@@ -69,7 +69,8 @@ class ActionModule(ActionBase):
             looked = self._look(task_vars)
             if looked.get("failed") or looked.get("unreachable"):
                 return looked
-            result = looked
+            # The facts of a task with run_once would become those of every host.
+            result = {key: value for key, value in looked.items() if key != "ansible_facts" or not self._task.run_once}
             task_vars = {
                 **task_vars,
                 # By the names that Ansible gives facts when it keeps them.

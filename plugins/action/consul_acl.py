@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         ensured = Ensured()
         if objects and objects.items() <= ensured.read().items():
             return {**result, "changed": False, "operations": {}}
-        if self._task.check_mode and is_stopped(host, variables, self._task.delegate_to):
+        if self._task.check_mode and is_stopped(Look.of_target(self._task.delegate_to, variables)):
             return {**result, "changed": True, "operations": {}, "msg": f"Consul does not run on {host} yet."}
         result.update(self._execute_module(task_vars=variables))
         if not result.get("failed") and not (self._task.check_mode and result.get("changed")):
@@ -39,12 +39,9 @@ class ActionModule(ActionBase):
         return result
 
 
-def is_stopped(host: str, variables: Mapping[str, Any], delegate: str | None) -> bool:
+def is_stopped(look: Look) -> bool:
     """Whether this run has seen that the agent of the host does not run."""
-    hostvars = variables.get("hostvars") or {}
-    # hostvars.get() of an unknown host would return an undefined value.
-    looked = (hostvars[host] if host in hostvars else {}) if delegate else variables  # noqa: SIM401
-    unit = Look.of(looked).unit("consul")
+    unit = look.unit("consul")
     return unit is not None and unit["active"] != "active"
 
 

@@ -49,8 +49,8 @@ class ActionModule(ActionBase):
             raise
         if result.get("failed"):
             note.write_text(host, encoding="utf-8")
-        elif result.get("changed") and not self._task.delegate_to:
-            result["ansible_facts"] = Look.of(variables).without(["unit:consul", "consul"])
+        elif result.get("changed"):
+            Look.of_target(self._task.delegate_to, variables).note_changed(["unit:consul", "consul"])
         return result
 
 

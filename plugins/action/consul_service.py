@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
                     return {**result, **foretold}
         result.update(self._execute_module(task_vars=variables))
         if result.get("changed") and not self._task.check_mode:
-            result["ansible_facts"] = look.without(["consul"])
+            Look.of_target(self._task.delegate_to, variables).note_changed(["consul"])
         return result
 
 

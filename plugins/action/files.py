@@ -42,8 +42,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error), obj=error.value) from None
         contents = {entry.path: self._content(entry, variables) for entry in entries if entry.source}
 
-        # The look is that of the play's host, not of the one that the task is delegated to.
-        known = Look(None) if self._task.delegate_to else Look.of(variables)
+        known = Look.of_target(self._task.delegate_to, variables)
         if not was_interrupted(known) and all(
             is_as_wanted(entry, contents.get(entry.path), known) for entry in entries
         ):
@@ -59,10 +58,9 @@ class ActionModule(ActionBase):
             task_vars=variables,
         )
         result.pop("invocation", None)
-        if known and not result.get("failed"):
+        if not result.get("failed"):
             changed = result.get("changed_paths", [])
-            facts = known.without([*changed, *map(os.path.dirname, changed)])
-            result["ansible_facts"] = {**result.get("ansible_facts", {}), **facts}
+            known.note_changed([*changed, *map(os.path.dirname, changed)])
         return result
 
     def _content(self, entry: Entry, variables: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,11 +50,14 @@ class ActionModule(ActionBase):
         known = look.Look.of(variables)
         if options["forget"]:
             # In check mode, nothing has changed since the look.
-            forgotten = [] if self._task.check_mode else options["forget"]
-            return {**result, "ansible_facts": known.without(forgotten)}
+            if not self._task.check_mode:
+                known.note_changed(options["forget"])
+            return result
         if known and not options["again"]:
             return result
 
+        if self._task.run_once and not self._task.delegate_to:
+            raise AnsibleActionFail("run_once would make the look at one host a fact of every host. Remove run_once.")
         known_facts = variables.get("ansible_facts") or {}
         if not all(name in known_facts for name in FACTS):
             gathered = self._execute_module(
@@ -71,9 +75,9 @@ class ActionModule(ActionBase):
             return found
         add(result, found)
         parts = {name: part for name, part in found.items() if name not in FRAME and not name.startswith("_")}
-        result["ansible_facts"][look.FACT] = {**parts, "run": look.run_id(), "changed": []}
-        if known.known.get("prepared"):
-            result["ansible_facts"][look.FACT]["prepared"] = known.known["prepared"]
+        host = self._task.delegate_to or task_vars.get("inventory_hostname")
+        new = {**parts, "host": host, "run": look.run_id(), "id": secrets.token_hex(8), "prepared": sorted(known.prepared)}
+        result["ansible_facts"][look.FACT] = new
         result["looked"] = True
         return result
 

@@ -23,8 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(ARGUMENTS)[1]
-        # The look is that of the play's host, not of the one that the task is delegated to.
-        look = Look(None) if self._task.delegate_to else Look.of(task_vars or {})
+        look = Look.of_target(self._task.delegate_to, task_vars or {})
 
         decision = decide(look, arguments)
         if decision and not decision.acts(arguments["restart"]):
@@ -39,9 +38,7 @@ class ActionModule(ActionBase):
             return with_placed(result, placed(look, arguments), arguments)
         if result.get("changed"):
             # What the agent found of a service before its restart tells nothing about it now.
-            facts = look.without([f"unit:{short_name(arguments['name'])}", "consul"])
-            if facts:
-                result["ansible_facts"] = facts
+            look.note_changed([f"unit:{short_name(arguments['name'])}", "consul"])
         return result
 
 
@@ -88,7 +85,7 @@ def covers(theirs: str, ours: str) -> bool:
 
 def changed_files(look: Look, patterns: Iterable[str]) -> list[str]:
     """What this run has changed of these files, or in these folders."""
-    changed = [path for path in look.known.get("changed") or [] if path.startswith("/")]
+    changed = sorted(path for path in look.changed if path.startswith("/"))
     return [
         path
         for path in changed

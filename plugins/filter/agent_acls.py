@@ -54,7 +54,7 @@ def acls_of(hosts, hostvars):
 def has_secrets(variables, *roles):
     """Whether this run has made the secrets of one of these roles for a host. It has not for one of a later batch, or for one
     that cannot be reached."""
-    return not set(roles).isdisjoint(Look.of(variables).known.get("prepared") or [])
+    return not set(roles).isdisjoint(Look.of(variables).prepared)
 
 
 def agent_of(host, variables):

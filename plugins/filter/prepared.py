@@ -18,7 +18,7 @@ options:
     type: dict
     required: true
   role:
-    description: Name of a role of this collection.
+    description: Name of a role of this collection, or C(ROLE:ENTRY_POINT).
     type: str
     required: true
 """
@@ -39,8 +39,8 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 
 def prepared(facts, role):
-    """By the note that site_secrets leaves in the look of this run."""
-    return role in (Look.of({"ansible_facts": facts}).known.get("prepared") or [])
+    """By the note of site_secrets."""
+    return role in Look.of({"ansible_facts": facts}).prepared
 
 
 class FilterModule:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest.mock import ANY
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -17,7 +18,8 @@ GATHERED = {"python": {"executable": "/usr/bin/python3"}, "interfaces": ["lo"]}
 
 
 @pytest.fixture(autouse=True)
-def run(monkeypatch):
+def run(monkeypatch, tmp_path):
+    monkeypatch.setattr(look.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
     monkeypatch.setattr(look, "run_id", lambda: "this-run")
     monkeypatch.setattr(look, "digest_key", lambda: "00ff")
 
@@ -39,10 +41,10 @@ def action(secrets_dir):
         },
     }  # fmt: skip
 
-    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced):
+    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, run_once=False, **replaced):
         task = SimpleNamespace(
             args=args or {}, async_val=0, check_mode=check, delegate_to=delegate_to, delegate_facts=delegate_facts,
-            action="dockyard.consul.look", diff=False,
+            action="dockyard.consul.look", diff=False, run_once=run_once,
         )  # fmt: skip
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
         variables = {"inventory_hostname": "app1", "ansible_facts": facts or {}, "hostvars": hostvars or {}}
@@ -61,7 +63,7 @@ def action(secrets_dir):
 
 
 def known(run="this-run"):
-    return {**GATHERED, look.FACT: {"run": run, "changed": []}}
+    return {**GATHERED, look.FACT: {"run": run, "id": "0a", "host": "app1"}}
 
 
 def test_a_host_of_which_nothing_is_known(action):
@@ -74,7 +76,7 @@ def test_a_host_of_which_nothing_is_known(action):
     assert result["ansible_facts"] == {
         "ansible_interfaces": ["lo"],
         "discovered": "python3",
-        look.FACT: {"os": "Debian", "errors": {}, "run": "this-run", "changed": []},
+        look.FACT: {"os": "Debian", "errors": {}, "run": "this-run", "id": ANY, "host": "app1", "prepared": []},
     }
     assert "abc" not in str(result)
     assert look.Look.of({"ansible_facts": result["ansible_facts"]})
@@ -99,18 +101,27 @@ def test_one_look_in_a_run(action):
 
 
 def test_another_look_forgets_what_had_changed(action):
-    facts = {**GATHERED, look.FACT: {"run": "this-run", "changed": ["unit:consul"]}}
+    facts = known()
+    look.Look(facts[look.FACT]).note_changed(["unit:consul"])
+    look.Look(facts[look.FACT]).note_prepared(["redis"])
     result = action({"again": True}, facts=facts)
-    assert result["looked"] and result["ansible_facts"][look.FACT]["changed"] == []
+    new = look.Look(result["ansible_facts"][look.FACT])
+    assert result["looked"] and not new.changed and new.prepared == {"redis"}
 
 
 def test_what_to_forget(action):
-    facts = {**GATHERED, look.FACT: {"run": "this-run", "changed": ["docker"]}}
-    result = action({"forget": ["unit:consul"]}, facts=facts)
-    assert result["ansible_facts"][look.FACT]["changed"] == ["docker", "unit:consul"] and not action.calls
+    facts = known()
     # Check mode has started and changed nothing.
-    result = action({"forget": ["unit:consul"]}, facts=facts, check=True)
-    assert result["ansible_facts"][look.FACT]["changed"] == ["docker"] and not action.calls
+    action({"forget": ["unit:consul"]}, facts=facts, check=True)
+    assert look.Look(facts[look.FACT]).changed == set()
+    action({"forget": ["unit:consul"]}, facts=facts)
+    assert look.Look(facts[look.FACT]).changed == {"unit:consul"} and not action.calls
+
+
+def test_a_look_once_for_all_hosts_is_refused(action):
+    with pytest.raises(AnsibleActionFail, match="Remove run_once"):
+        action(run_once=True)
+    assert action(run_once=True, delegate_to="s1", delegate_facts=True)["looked"]
 
 
 @pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.action.consul_acl import Ensured, digests_of, is_stopped
-from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, run_id
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, Look, run_id
 
 ACCESSOR, SECRET, OTHER = (f"{digit * 8}-0000-0000-0000-000000000000" for digit in "123")
 TASK = {
@@ -66,6 +66,5 @@ def test_a_server_that_this_run_has_seen_stopped(ensured):
         return {"ansible_facts": {FACT: {"run": run_id(), "units": {"consul": {"active": active}}}}}
 
     hostvars = {"consul1": host("inactive"), "consul2": host("active"), "consul3": {}}
-    stopped = {name: is_stopped(name, {"hostvars": hostvars}, name) for name in [*hostvars, "unknown"]}
+    stopped = {name: is_stopped(Look.of_target(name, {"hostvars": hostvars})) for name in [*hostvars, "unknown"]}
     assert stopped == {"consul1": True, "consul2": False, "consul3": False, "unknown": False}
-    assert is_stopped("consul1", host("inactive"), None)

@@ -42,7 +42,8 @@ def restart():
             return dict(answer)
 
         plugin._execute_module = execute
-        facts = {look.FACT: {"run": look.run_id(), "changed": ["/etc/x"]}}
+        facts = {look.FACT: {"run": look.run_id(), "id": "0a", "changed": ["/etc/x"]}}
+        restart.look = look.Look(facts[look.FACT])
         return plugin.run(task_vars={"inventory_hostname": host, "ansible_facts": facts})
 
     restart.asked = []
@@ -50,13 +51,15 @@ def restart():
 
 
 def test_what_was_restarted_is_not_known_any_more(restart):
-    facts = restart("web1", DONE)["ansible_facts"]
-    assert facts[look.FACT]["changed"] == ["/etc/x", "consul", "unit:consul"]
-    assert "ansible_facts" not in restart("web1", NOTHING)
+    restart("web1", NOTHING)
+    assert restart.look.changed == {"/etc/x"}
+    assert "ansible_facts" not in restart("web1", DONE)
+    assert restart.look.changed == {"/etc/x", "consul", "unit:consul"}
 
 
 def test_a_delegated_restart_leaves_the_facts_of_the_plays_host(restart):
-    assert "ansible_facts" not in restart("web1", DONE, delegate_to="consul2")
+    restart("web1", DONE, delegate_to="consul2")
+    assert restart.look.changed == {"/etc/x"}
 
 
 def test_check_mode_restarts_nothing(restart):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from types import SimpleNamespace
 
 import pytest
@@ -62,7 +63,7 @@ def action(tmp_path):
 
 def looked(**paths):
     """Variables of a host of which this run knows /etc/a/b."""
-    known = {"run": look.run_id(), "changed": ["unit:x"], "patterns": ["/etc/a/*"], "paths": {}}
+    known = {"run": look.run_id(), "id": secrets.token_hex(8), "changed": ["unit:x"], "patterns": ["/etc/a/*"], "paths": {}}
     file = {"type": "file", "mode": "0644", "owner": "root", "group": "root", "digest": look.digest(b"text\n")}
     known["paths"]["/etc/a/b"] = file | paths
     return {"ansible_facts": {look.FACT: known}}
@@ -108,9 +109,17 @@ def test_after_a_run_that_was_killed_the_module_runs(action):
 
 def test_what_was_changed_counts_as_not_looked_at(action):
     action.result = {**CHANGED, "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
-    facts = action.run(WANTED, looked(mode="0600"))["ansible_facts"]
-    assert facts[look.FACT]["changed"] == ["/etc/a", "/etc/a/b", "unit:x"]
-    assert facts["discovered_interpreter_python"] == "/usr/bin/python3"
+    variables = looked(mode="0600")
+    facts = action.run(WANTED, variables)["ansible_facts"]
+    assert look.Look.of(variables).changed == {"/etc/a", "/etc/a/b", "unit:x"}
+    assert facts == {"discovered_interpreter_python": "/usr/bin/python3"}
+
+
+def test_a_delegated_task_decides_from_the_look_at_its_host(action):
+    hosts = {"hostvars": {"app2": looked(), "app3": looked(mode="0600")}}
+    assert not action.run(WANTED, hosts, delegate_to="app2")["changed"] and not action.calls
+    assert action.run(WANTED, hosts, delegate_to="app3")["changed"] and action.calls
+    assert "/etc/a/b" in look.Look.of(hosts["hostvars"]["app3"]).changed
 
 
 def test_a_failure_is_handed_on_and_forgets_nothing(action):

@@ -146,6 +146,9 @@ def test_roles_are_noted_as_prepared_in_a_look(local_playbook, folder):
     play = of_roles(folder, "redis", show="ansible_facts | dockyard.consul.prepared('redis')")
     done = local_playbook({"tasks": [look, *play["tasks"]]})
     assert '"msg": true' in done.output, done.output
+    # Another entry point does not check all variables of the role.
+    play["tasks"][0]["dockyard.consul.site_secrets"]["entry_point"] = "kv"
+    assert '"msg": false' in local_playbook({"tasks": [look, *play["tasks"]]}).output
     assert '"msg": false' in local_playbook(play).output, "there is no look to keep the note in"
 
 

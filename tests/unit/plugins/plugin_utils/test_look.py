@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 def known(**parts):
     """Variables of a host that this run has looked at."""
-    return {"ansible_facts": {FACT: {"run": look.run_id(), "changed": [], **parts}}}
+    return {"ansible_facts": {FACT: {"run": look.run_id(), "id": "0a", **parts}}}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,8 @@ def test_where_nobody_has_looked_in_this_run_nothing_is_known(folder, variables)
     nothing = Look.of(variables)
     assert not nothing
     assert nothing.get("os") is nothing.path("/etc/a") is nothing.unit("consul") is nothing.package("consul") is None
-    assert nothing.without(["/etc/a"]) == {}
+    nothing.note_changed(["/etc/a"])
+    assert not nothing.changed and list(folder.iterdir()) == []
 
 
 LOOKED = {
@@ -101,16 +102,19 @@ def test_what_runs(folder):
 
 
 def test_roles_that_were_prepared(folder):
-    facts = Look.of(known(**LOOKED)).prepared(["redis"])
-    facts = Look.of({"ansible_facts": facts}).prepared(["consul_client", "redis"])
-    assert facts[FACT]["prepared"] == ["consul_client", "redis"]
-    assert Look(None).prepared(["redis"]) == {}
+    variables = known(**LOOKED)
+    Look.of(variables).note_prepared(["redis"])
+    Look.of(variables).note_prepared(["consul_client", "redis"])
+    assert Look.of(variables).prepared == {"consul_client", "redis"}
+    assert len(next(folder.glob("dockyard.look.*")).read_text().splitlines()) == 2
+    assert Look.of(known(id="another look", **LOOKED)).prepared == set()
 
 
 def test_what_this_run_has_changed_is_not_known(folder):
     changed = ["/etc/a/x", "/etc/a/y", "unit:consul", "package:nginx", "docker"]
-    facts = Look.of(known(**LOOKED)).without(changed)
-    after = Look.of({"ansible_facts": facts})
+    variables = known(**LOOKED)
+    Look.of(variables).note_changed(changed)
+    after = Look.of(variables)
     assert after, "the rest is still known"
     assert after.path("/etc/a/x") is after.path("/etc/a/y") is after.unit("consul.service") is None
     assert after.package("nginx") is after.get("docker") is None
@@ -119,10 +123,31 @@ def test_what_this_run_has_changed_is_not_known(folder):
 
 def test_changes_add_up(folder):
     variables = known(**LOOKED)
-    first = Look.of(variables).without(["unit:consul", "/etc/a/x"])
-    second = Look.of({"ansible_facts": first}).without(["/etc/a/x", "/etc/b"])
-    assert second[FACT]["changed"] == ["/etc/a/x", "/etc/b", "unit:consul"]
+    of_host = Look.of(variables)
+    of_host.note_changed(["unit:consul", "/etc/a/x"])
+    Look.of(variables).note_changed(["/etc/a/x", "/etc/b"])
+    assert Look.of(variables).changed == {"/etc/a/x", "/etc/b", "unit:consul"}
+    assert of_host.unit("consul") is None, "the note also holds where it was made"
     assert variables == known(**LOOKED), "the variables are those of before"
+
+
+def test_the_look_of_another_host_counts_for_nothing(folder):
+    """A task with run_once gives its facts to every host of the play."""
+    looked = known(os="Debian", host="app1")
+    assert Look.of({**looked, "inventory_hostname": "app1"}) and not Look.of({**looked, "inventory_hostname": "app2"})
+
+
+def test_the_host_that_a_task_acts_on(folder):
+    variables = {
+        **known(os="app1", host="app1", id="1"),
+        "inventory_hostname": "app1",
+        "hostvars": {"app2": {**known(os="app2", host="app2", id="2"), "inventory_hostname": "app2"}},
+    }
+    assert Look.of_target(None, variables).get("os") == "app1"
+    assert Look.of_target("app2", variables).get("os") == "app2"
+    assert not Look.of_target("192.0.2.1", variables)
+    Look.of_target("app2", variables).note_changed(["os"])
+    assert Look.of(variables["hostvars"]["app2"]).get("os") is None and Look.of(variables).get("os") == "app1"
 
 
 def test_the_digest_is_what_the_host_makes(folder):
