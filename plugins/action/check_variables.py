@@ -51,6 +51,7 @@ ARGUMENT_SPEC = {
     "entry_point": {"type": "str", "default": "main"},
     "creates_secrets": {"type": "bool", "default": False},
     "look": {"type": "bool", "default": True},
+    "heading": {"type": "str", "default": "Nothing was changed."},
 }
 
 
@@ -90,7 +91,7 @@ class ActionModule(ActionBase):
         found = unique(found)
         if found:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
-            raise AnsibleActionFail(report(v.host, found), obj=origin)
+            raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
         return result
 
     def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +126,7 @@ class ActionModule(ActionBase):
 
 def problems(v: Values, entry_point: str) -> Iterator[Problem]:
     """What the argument spec and the role's own checks find."""
+    yield from unread_packages(v)
     for name, spec in v.options.items():
         if not v.is_default(name):
             try:
@@ -136,3 +138,13 @@ def problems(v: Values, entry_point: str) -> Iterator[Problem]:
     check = CHECKS.get(f"{v.role}:{entry_point}") or CHECKS.get(v.role)
     if check:
         yield from check(v)
+
+
+def unread_packages(v: Values) -> Iterator[Problem]:
+    """What the look could not read must not be taken for missing."""
+    error = (v.look.get("errors") or {}).get("packages")
+    if error:
+        yield Problem(
+            "ansible_facts",
+            f"The packages of {v.host} could not be read: {error}. Repair that on the host, then run again.",
+        )

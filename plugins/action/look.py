@@ -76,7 +76,13 @@ class ActionModule(ActionBase):
         add(result, found)
         parts = {name: part for name, part in found.items() if name not in FRAME and not name.startswith("_")}
         host = self._task.delegate_to or task_vars.get("inventory_hostname")
-        new = {**parts, "host": host, "run": look.run_id(), "id": secrets.token_hex(8), "prepared": sorted(known.prepared)}
+        new = {
+            **parts,
+            "host": host,
+            "run": look.run_id(),
+            "id": secrets.token_hex(8),
+            "prepared": sorted(known.prepared),
+        }
         result["ansible_facts"][look.FACT] = new
         result["looked"] = True
         return result

@@ -54,21 +54,26 @@ def place(entries, validate=None, check_mode=False, places=None):
     places = places or Places()
     with _stop_signals_raise(), _lock(places):
         recovered = [] if check_mode else _recovered(places)
-        changes = plan(entries, check_mode)
-        backups = {}
-        command = Command(validate, entries) if validate and changes else None
-        if command and command.is_staged and not (check_mode and _cannot_validate(command, changes)):
-            command.run(_staged, places, entries)
-        if not check_mode:
-            if changes:
-                backups = _carry_out(changes, entries, command, places)
-            else:
-                _update_record(places.record, entries)
+        try:
+            changes = plan(entries, check_mode)
+            foreign = {change.path for change in _foreign(changes, places.record.read())}
+            backups = {}
+            command = Command(validate, entries) if validate and changes else None
+            if command and command.is_staged and not (check_mode and _cannot_validate(command, changes)):
+                command.run(_staged, places, entries)
+            if not check_mode:
+                if changes:
+                    backups = _carry_out(changes, foreign, entries, command, places)
+                else:
+                    _update_record(places.record, entries)
+        except (PlacingError, OSError) as error:
+            error.recovered = recovered
+            raise
     return {
         "changed": bool(changes or recovered),
         "changed_paths": sorted({change.path for change in changes} | set(recovered)),
         "backups": backups,
-        "diff": [diff_of(change) for change in changes],
+        "diff": [diff_of(change, change.path in foreign) for change in changes],
         "recovered": recovered,
     }
 
@@ -89,11 +94,11 @@ def _cannot_validate(command, changes):
     )
 
 
-def _carry_out(changes, entries, command, places):
+def _carry_out(changes, foreign, entries, command, places):
     transaction, backups = Transaction(changes, places.journal), {}
     try:
-        for change in _to_back_up(changes, places.record.read()):
-            backups[change.path] = _back_up(change.path, places.backups)
+        for path in sorted(foreign):
+            backups[path] = _back_up(path, places.backups)
         transaction.apply()
         if command and not command.is_staged:
             command.run()
@@ -128,8 +133,9 @@ def said(error):
 # Backups
 
 
-def _to_back_up(changes, record):
-    """The changes that replace or remove something that is not as we placed it, nor as its package brought it."""
+def _foreign(changes, record):
+    """The changes that replace or remove something that is not as we placed it, nor as its package brought it: it is backed
+    up, and a diff does not show it."""
     foreign = [
         change
         for change in changes
@@ -307,12 +313,12 @@ def _staged(places, entries):
 # The diff
 
 
-def diff_of(change):
+def diff_of(change, foreign=False):
     entry, before = change.entry, change.before
     wanted = _attributes(entry.owner, entry.group, entry.mode)
     had = "" if before.kind == "absent" else _attributes(user_name(before.uid), group_name(before.gid), before.mode)
     if change.action == "write":
-        old, new = _texts(before, entry)
+        old, new = _texts(before, entry, foreign)
         differs = had != wanted
         return _diff(entry.path, old, new, had if differs else "", wanted if differs else "")
     if change.action == "attributes":
@@ -337,8 +343,11 @@ def _attributes(owner, group, mode):
     return f"owner {owner}, group {group}, mode {mode:04o}"
 
 
-def _texts(before, entry):
+def _texts(before, entry, foreign=False):
     old = f"(link to {before.target})\n" if before.kind == "link" else _text(before.content)
+    if foreign and before.kind == "file":
+        # Nobody has said whether there is a secret in it.
+        old = "(content hidden: the file was not placed by dockyard.consul)\n"
     if not entry.secret:
         return old, _text(entry.content)
     return ("(content hidden)\n" if old else ""), ("(content hidden, changed)\n" if old else "(content hidden)\n")

@@ -84,6 +84,9 @@ def plan(entries, check_mode=False):
     problems, changes = [], []
     states = {entry.path: entry.state for entry in entries}
     for entry in entries:
+        if entry.state == "directory" and os.path.isdir(entry.path):
+            # A link to a folder, perhaps on another disk, is as good as a folder.
+            entry = entry._replace(path=os.path.realpath(entry.path))
         before = find(entry.path)
         uid, gid = user_id(entry.owner), group_id(entry.group)
         problem = _in_the_way(entry, before, states)

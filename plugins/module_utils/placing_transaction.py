@@ -262,4 +262,7 @@ def private_folder(path):
     """Ensure that a folder exists which only root can enter; missing parents become such folders too."""
     if not os.path.isdir(path):
         private_folder(os.path.dirname(path))
-        os.mkdir(path, 0o700)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass  # another process was first

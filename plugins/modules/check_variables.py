@@ -37,6 +37,10 @@ options:
     description: The entry point that is going to run. It selects the argument spec. V(kv) of mydemo has checks of its own.
     type: str
     default: main
+  heading:
+    description: The first sentence of an error, for a task that comes after changes.
+    type: str
+    default: Nothing was changed.
   look:
     description: Look at the host first if this run has not done so. With V(false), checks that need the look find nothing.
     type: bool

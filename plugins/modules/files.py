@@ -189,6 +189,13 @@ def entries_of(files, contents):
     ]
 
 
+def put_back(recovered):
+    """A sentence on what an interrupted run had changed, with a space after it, or an empty text."""
+    if not recovered:
+        return ""
+    return f"An earlier run was interrupted. What it had changed was put back first: {', '.join(recovered)}. "
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -222,10 +229,11 @@ def main():
     except NotPutBack as error:
         module.fail_json(msg=str(error))
     except (PlacingError, OSError) as error:
-        module.fail_json(msg=f"Nothing was changed: {said(error)}")
+        first = put_back(getattr(error, "recovered", []))
+        module.fail_json(msg=f"{first}{'Nothing else' if first else 'Nothing'} was changed: {said(error)}")
     recovered = result.pop("recovered")
     if recovered:
-        module.warn(f"An earlier run was interrupted. What it had changed was put back first: {', '.join(recovered)}")
+        module.warn(put_back(recovered).strip())
     if not module._diff:
         result["diff"] = []
     module.exit_json(**result)

@@ -187,6 +187,7 @@ paths:
     - The files and folders that exist, by path. All have C(mode), C(owner), C(group), and C(mtime), the modification
       time in microseconds since 1970. Of a link, C(mtime) is the later time of the link and its target.
     - The C(type) is V(file), with C(size) in bytes and C(digest), V(directory), V(link), with its C(target), or V(other).
+    - A link to a folder also has C(folder), with the C(mode), C(owner) and C(group) of that folder.
     - C(digest) is V(null) without O(digest_key), for a file larger than 1 MiB, and for one that cannot be read.
   returned: with O(paths)
   type: dict

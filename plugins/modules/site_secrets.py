@@ -52,7 +52,8 @@ options:
         choices:
           gossip_key: 32 random bytes in base64, as C(consul keygen) makes them. An existing key may have 16 or 24 bytes.
           uuid: A random UUID, the form of ACL tokens in Consul.
-          password: 32 letters and digits. An existing password may be any word without white space.
+          password: 32 letters and digits. An existing password may have 8 or more printable ASCII characters, without
+            spaces, quotation marks and backslashes.
 attributes:
   check_mode:
     support: full

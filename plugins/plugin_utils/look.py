@@ -67,7 +67,9 @@ class Look:
         known = (variables.get("ansible_facts") or {}).get(FACT)
         if not known or known.get("run") != run_id():
             return cls(None)
-        return cls(known if known.get("host") in (None, variables.get("inventory_hostname", known.get("host"))) else None)
+        return cls(
+            known if known.get("host") in (None, variables.get("inventory_hostname", known.get("host"))) else None
+        )
 
     @classmethod
     def of_target(cls, delegate_to: str | None, variables: Mapping[str, Any]) -> Look:

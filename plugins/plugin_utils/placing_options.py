@@ -159,6 +159,8 @@ def is_as_wanted(entry: Entry, content: bytes | None, known: Look) -> bool:
     found = known.path(entry.path)
     if found is None:
         return False
+    if entry.state == "directory" and "folder" in found:
+        found = {"type": "directory", **found["folder"]}
     if entry.state == "absent" or found["type"] != entry.state:
         return found["type"] == entry.state
     if [found.get(key) for key in ("mode", "owner", "group")] != [entry.mode, entry.owner, entry.group]:

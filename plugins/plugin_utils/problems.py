@@ -32,11 +32,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def report(host: str, problems: Iterable[Problem]) -> str:
+def report(host: str, problems: Iterable[Problem], first: str = "Nothing was changed.") -> str:
     """All problems of a host, one per line."""
     lines = [problem.text for problem in problems]
     count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-    heading = f"Nothing was changed. {count} with the variables of {host}:"
+    heading = f"{first} {count} with the variables of {host}:"
     return "\n".join([heading, *(f"- {line}" for line in lines)])
 
 

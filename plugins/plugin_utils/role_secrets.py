@@ -51,6 +51,12 @@ def registry(v: Values) -> Iterator[Secret]:
         yield Secret(("registry_service_token",), service_token(v["registry_service_name"]))
 
 
+def nginx_lb(v: Values) -> Iterator[Secret]:
+    # Under deny, the servers make it, because Consul has to know it.
+    if v["nginx_lb_telemetry_listen"] and not v.site.acl_enabled:
+        yield Secret(("nginx_lb_telemetry_token", "consul_server_monitoring_token"), FILES["monitoring_token"].path)
+
+
 def mydemo(v: Values) -> Iterator[Secret]:
     if not v.site.acl_enabled:
         yield Secret(("mydemo_redis_password", "redis_password"), FILES["redis_password"].path)
@@ -69,6 +75,7 @@ ROLES = {
     "consul_client": consul_agent,
     "consul_server": consul_server,
     "mydemo": mydemo,
+    "nginx_lb": nginx_lb,
     "redis": redis,
     "registry": registry,
     "release": release,

@@ -47,14 +47,17 @@ def _make_password() -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _position in range(32))
 
 
-def _is_word(value: str) -> bool:
-    return value.isprintable() and not any(map(str.isspace, value))
+def _is_password(value: str) -> bool:
+    """One that configuration files take between quotation marks."""
+    return re.fullmatch(r"[!#-\[\]-~]{8,}", value) is not None
 
+
+PASSWORD = '8 or more printable ASCII characters, without spaces, quotation marks (") and backslashes'
 
 KINDS = {
     "gossip_key": Kind(_make_gossip_key, _is_gossip_key, "16, 24 or 32 bytes in base64, as 'consul keygen' makes them"),
     "uuid": Kind(lambda: str(uuid.uuid4()), _is_uuid, "a UUID in lower-case letters"),
-    "password": Kind(_make_password, _is_word, "one word without white space"),
+    "password": Kind(_make_password, _is_password, PASSWORD),
 }
 
 

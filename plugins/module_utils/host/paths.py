@@ -81,8 +81,22 @@ def entry(path, key):
         return {"type": "directory", **one}
     if stat.S_ISLNK(status.st_mode):
         # Whoever reads the link reads its target: both times count.
-        return {"type": "link", "target": os.readlink(path), **one, "mtime": modified(path)}
+        return {"type": "link", "target": os.readlink(path), **one, "mtime": modified(path), **folder_behind(path)}
     return {"type": "other", **one}
+
+
+def folder_behind(link):
+    """The folder that a link leads to."""
+    if not os.path.isdir(link):
+        return {}
+    status = os.stat(link)
+    return {
+        "folder": {
+            "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+            "owner": user_name(status.st_uid),
+            "group": group_name(status.st_gid),
+        }
+    }
 
 
 def digest(path, size, key):

@@ -15,6 +15,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
     at_least,
     debian,
     found,
+    has_secret,
     not_empty,
     pair,
     port,
@@ -171,6 +172,23 @@ def telemetry_token(v: Values) -> Iterator[Problem]:
             if not UUID.fullmatch(v[name]):
                 yield Problem(name, f"{name} has {len(v[name])} characters. It must be a UUID in lower-case letters.")
             return
+    path = "operator/monitoring.token"
+    if v["nginx_lb_telemetry_listen"] and v.site.acl_enabled and not (v.creates_secrets or has_secret(v, path)):
+        yield Problem(
+            "nginx_lb_telemetry_token",
+            f"{v.site.secrets_dir}/{path} does not exist. Copy the file from the controller that set up the site, run the playbook"
+            " consul_server to make it, or set nginx_lb_telemetry_token.",
+        )
+
+
+def unread_version(v: Values) -> Iterator[Problem]:
+    """The configuration depends on the version. Without one it would be that of an old nginx."""
+    nginx = v.look.get("nginx") or {}
+    if "version" in nginx and not nginx["version"]:
+        yield Problem(
+            "ansible_facts",
+            f"The version of nginx could not be read: {nginx['error']}. Repair that on {v.host}, then run again.",
+        )
 
 
 CHECKS = [
@@ -189,4 +207,5 @@ CHECKS = [
     pair("nginx_lb_tls_certificate_file", "nginx_lb_tls_key_file"),
     certificates,
     telemetry_token,
+    unread_version,
 ]

@@ -63,7 +63,13 @@ def action(tmp_path):
 
 def looked(**paths):
     """Variables of a host of which this run knows /etc/a/b."""
-    known = {"run": look.run_id(), "id": secrets.token_hex(8), "changed": ["unit:x"], "patterns": ["/etc/a/*"], "paths": {}}
+    known = {
+        "run": look.run_id(),
+        "id": secrets.token_hex(8),
+        "changed": ["unit:x"],
+        "patterns": ["/etc/a/*"],
+        "paths": {},
+    }
     file = {"type": "file", "mode": "0644", "owner": "root", "group": "root", "digest": look.digest(b"text\n")}
     known["paths"]["/etc/a/b"] = file | paths
     return {"ansible_facts": {look.FACT: known}}

@@ -151,7 +151,7 @@ def test_check_mode_changes_nothing_and_says_what_would_change(host, places):
     entries = [*five(host), file(host / "not/there/yet", owner="nobody-here")]
     result = place(entries, "no-such-program %s", check_mode=True, places=places)
     assert result["changed_paths"] == sorted(entry.path for entry in entries)
-    assert result["diff"][0]["before"] == "old 0\n" and result["diff"][0]["after"] == "new 0\n"
+    assert result["diff"][0]["before"].startswith("(content hidden") and result["diff"][0]["after"] == "new 0\n"
     assert snapshot(host) == before
     assert not os.path.exists(places.record.path) and not os.path.exists(places.backups)
 
@@ -280,8 +280,41 @@ def test_contents_in_the_diff(host, places, old, new, before, after):
     if old is not None:
         path.write_bytes(old)
         path.chmod(0o644)
+        places.record.write({str(path): sha256(old)})
     (diff,) = place([new._replace(path=str(path))], check_mode=True, places=places)["diff"]
     assert (diff["before"], diff["after"], diff["before_header"]) == (before, after, str(path))
+
+
+def test_the_diff_of_a_file_that_was_not_placed_here_hides_its_content(host, places):
+    """Nobody has said whether there is a secret in it, such as the gossip key in a consul.json made by hand."""
+    (diff,) = place([file(host / "0.conf", "new 0\n")], check_mode=True, places=places)["diff"]
+    assert (
+        diff["before"] == "(content hidden: the file was not placed by dockyard.consul)\n"
+        and diff["after"] == "new 0\n"
+    )
+
+
+def test_a_failure_says_what_was_put_back_first(host, places):
+    place([file(host / "0.conf", "old 0\n")], places=places)
+    places.journal.write(
+        {
+            "done": False,
+            "in_place": [],
+            "steps": [
+                {
+                    "path": str(host / "made"),
+                    "action": "make",
+                    "placed": None,
+                    "kind": "absent",
+                    "attributes": None,
+                }
+            ],
+        }
+    )
+    (host / "made").mkdir()
+    with pytest.raises(PlacingError) as caught:
+        place(five(host), "false %s", places=places)
+    assert caught.value.recovered == [str(host / "made")]
 
 
 def test_attributes_in_the_diff(host, places):

@@ -79,3 +79,12 @@ def test_check_mode_waits_for_no_user_group_or_folder(host):
 def test_find_knows_the_kinds(host):
     kinds = {name: find(str(host / name)).kind for name in ("a", "gone", "link", "nowhere", "a/b")}
     assert kinds == {"a": "file", "gone": "directory", "link": "link", "nowhere": "absent", "a/b": "absent"}
+
+
+def test_a_link_to_a_folder_is_as_good_as_a_folder(host):
+    (host / "disk").mkdir(mode=0o700)
+    (host / "data").symlink_to("disk")
+    assert due(directory(host / "data", 0o700)) == []
+    (change,) = plan([directory(host / "data", 0o755)])
+    assert (change.path, change.action) == (str(host / "disk"), "attributes")
+    assert due(directory(host / "data", 0o700), file(host / "data/new")) == [("new", "write")]

@@ -158,6 +158,10 @@ def test_folders_and_what_is_absent():
     assert is_as_wanted(entry(state="directory"), None, folder)
     assert not is_as_wanted(entry(state="directory", mode="0750"), None, folder)
     assert not is_as_wanted(entry(state="absent"), None, folder)
+    behind_a_link = looked(type="link", mode="0777", folder={"mode": "0640", "owner": "root", "group": "10001"})
+    assert is_as_wanted(entry(state="directory"), None, behind_a_link)
+    assert not is_as_wanted(entry(state="directory", mode="0750"), None, behind_a_link)
+    assert not is_as_wanted(entry(state="directory"), None, looked(type="link"))
     assert is_as_wanted(entry(state="absent"), None, looked("/etc/b"))
     assert not is_as_wanted(entry(state="absent", path="/other/a"), None, looked("/etc/b"))
 

@@ -13,6 +13,7 @@ FOLLOWS = Problem("redis_bind", "redis_bind cannot be evaluated.", is_consequenc
 
 def test_report():
     assert report("web1", [PORT]) == "Nothing was changed. 1 problem with the variables of web1:\n- redis_port is 0."
+    assert report("web1", [PORT], "A file was placed.").startswith("A file was placed. 1 problem with")
     assert report("web1", [PORT, BIND]).splitlines() == [
         "Nothing was changed. 2 problems with the variables of web1:",
         "- redis_port is 0.",

@@ -39,6 +39,10 @@ MYDEMO = {"node/web1/service-mydemo.token": "uuid", "operator/deployer.token": "
         ("registry", {"registry_service_acl": True, "registry_service_token": TOKEN}, {}),
         ("docker_host", {}, {}),
         ("nginx_lb", {}, {}),
+        ("nginx_lb", ALLOW, {}),
+        ("nginx_lb", {"nginx_lb_telemetry_listen": "8082"}, {}),
+        ("nginx_lb", {**ALLOW, "nginx_lb_telemetry_listen": "8082"}, {"operator/monitoring.token": "uuid"}),
+        ("nginx_lb", {**ALLOW, "nginx_lb_telemetry_listen": "8082", "nginx_lb_telemetry_token": TOKEN}, {}),
     ],
 )  # fmt: skip
 def test_what_a_role_reads(values, role, given, files):

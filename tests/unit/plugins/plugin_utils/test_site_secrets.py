@@ -137,7 +137,7 @@ def test_names_that_lead_elsewhere(folder, name, use):
         ("gossip_key", base64.b64encode(b"k" * 16) + b"\n"),
         ("gossip_key", base64.b64encode(b"k" * 24)),
         ("uuid", b"8ca9b1b9-1c6b-4e0e-b0a1-2f7d1d0c7c1e\r\n"),
-        ("password", "pässwörd-with+signs".encode()),
+        ("password", b"passw0rd-with+signs"),
     ],
 )
 def test_a_secret_made_elsewhere_is_used(folder, kept, kind, content):
@@ -149,10 +149,12 @@ def test_a_secret_made_elsewhere_is_used(folder, kept, kind, content):
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("password", b"", "secrets/kept is empty. It must hold one word without white space. Put the right value"),
+        ("password", b"", "secrets/kept is empty. It must hold 8 or more printable ASCII characters"),
         ("password", b"\n", "secrets/kept is empty"),
-        ("password", b"two words", "has the wrong content. It must hold one word without white space"),
-        ("password", b"two\nlines", "one word without white space"),
+        ("password", b"two words", "has the wrong content. It must hold 8 or more"),
+        ("password", b"two\nlines", "without spaces, quotation marks"),
+        ("password", b'quotation"mark', "without spaces, quotation marks"),
+        ("password", "pässwörd".encode(), "printable ASCII"),
         ("password", b"\xff\xfe", "has the wrong content"),
         ("uuid", b"not-a-uuid", "a UUID in lower-case letters"),
         ("gossip_key", base64.b64encode(b"k" * 20), "16, 24 or 32 bytes in base64"),

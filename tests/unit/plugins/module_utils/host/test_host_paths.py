@@ -70,6 +70,10 @@ def test_a_folder_and_other_kinds(root):
     link = found[f"{root}/a.d/link"]
     # The target is newer than the link: whoever reads the link has to read it again.
     assert (link["type"], link["target"], link["mtime"]) == ("link", "one.json", 5000000000 * 1000000)
+    assert "folder" not in link
+    os.symlink("a.d", f"{root}/to-folder")
+    folder = look_at_paths([f"{root}/to-folder"])[0][f"{root}/to-folder"]["folder"]
+    assert folder == {name: found[f"{root}/a.d"][name] for name in ("mode", "owner", "group")}
     assert found[f"{root}/a.d/dangling"]["target"] == "nowhere"
     assert found[f"{root}/a.d/fifo"]["type"] == "other"
 

@@ -58,7 +58,7 @@ def test_right(balanced, given):
             "shop and nginx_lb_telemetry_listen listen on 80 with any server_name",
         ),
         (
-            {"nginx_lb_telemetry_listen": "10.0.0.11"},
+            {"nginx_lb_telemetry_listen": "10.0.0.11", "nginx_lb_telemetry_token": TOKEN},
             "nginx_lb_telemetry_listen is '10.0.0.11'. It must be a port, or an address and a port",
         ),
         (
@@ -154,3 +154,22 @@ def test_https_listeners_are_compared_where_there_is_a_certificate(balanced):
     assert balanced(**{SERVICES: others}) == []
     files = {"nginx_lb_tls_certificate_file": "/etc/hostname", "nginx_lb_tls_key_file": "/etc/hostname"}
     assert balanced(**{SERVICES: others}, **files)[0].startswith("shop and other listen on 443 with any server_name")
+
+
+def test_a_telemetry_token_that_does_not_exist(said, tmp_path):
+    telemetry = {SERVICES: [SHOP], "nginx_lb_telemetry_listen": "8082"}
+    (problem,) = said("nginx_lb", telemetry)
+    assert problem.startswith(f"{tmp_path}/operator/monitoring.token does not exist. Copy the file from the controller")
+    assert said("nginx_lb", telemetry, creates_secrets=True) == []
+    assert said("nginx_lb", {**telemetry, "consul_agent_acl_default_policy": "allow"}) == [], "the run makes it"
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator/monitoring.token").touch()
+    assert said("nginx_lb", telemetry) == []
+
+
+def test_a_version_of_nginx_that_could_not_be_read(said):
+    assert said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"version": None, "error": "no answer within 5 s"}}) == [
+        "The version of nginx could not be read: no answer within 5 s. Repair that on web1, then run again."
+    ]
+    assert said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"error": "it is not installed"}}) == []
+    assert said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"version": "1.22.1", "error": "nginx_status: HTTP 500"}}) == []
