@@ -46,8 +46,7 @@ def is_stopped(look: Look) -> bool:
 
 
 def digests_of(host: str, arguments: Mapping[str, Any]) -> dict[str, str]:
-    """By a digest of each object and the agent that is asked, one of all that the task says of the object, its secret
-    included."""
+    """Digests of the listed objects with their secrets, by the digest of agent and object."""
     secrets = arguments.get("secrets") or {}
     agent = {name: arguments[name] for name in CONNECTION_SPEC if name in arguments and name != "token"}
     found = {}

@@ -135,7 +135,7 @@ REPLACED_BEFORE_OLDEST = {
     "acl_ttl": "acl.token_ttl",
 }
 
-# Settings that nothing older can say, once all that has an older name bears it.
+# Settings without an older name.
 CAME_IN = {
     "ui_config": (1, 9),
     "tls": (1, 12),
@@ -178,7 +178,7 @@ CLOUD_AUTO_JOIN = "provider="
 
 # What every version since 1.8 reloads, by "Reloadable Configuration" in
 # https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file (before: /consul/docs/agent/config).
-# Left out, though on that page: the raft settings (from 1.10) and the TLS files (a reload reads them anew, their
+# Left out, though on that page: the raft settings (from 1.10) and the TLS files (a reload reads them again, their
 # settings it takes only in part). ACL tokens reload too; they are in the secret part, whose gossip key does not.
 RELOADABLE = [
     "check",
@@ -392,7 +392,7 @@ def _stanza(config: dict, path: str) -> dict:
 
 
 def _take(config: dict, paths: Iterable[str]) -> dict:
-    """Move what lies at the paths out of config, and the stanzas that it leaves empty; return it."""
+    """Move the values at these paths, and the stanzas that are then empty, out of config. Returns them."""
     taken: dict = {}
     for path in paths:
         value = _get(config, path)

@@ -294,7 +294,7 @@ def instant(text):
     return seconds * 10**9 + int((fraction or "").ljust(9, "0"))
 
 
-# What of an object is compared, and shown in a diff. What is empty is left out.
+# The fields of an object that are compared and shown in a diff. Empty fields are left out.
 
 
 def shown_policy(policy):

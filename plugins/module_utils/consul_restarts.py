@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""May this server be restarted now, and is the agent back? Pure decisions, and the questions that they need."""
+"""Decides whether a server may be restarted now, and whether its agent is back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PAUSE = 0.3
 
 
 def needed_without(servers):
-    """How many of the other servers must be there so that a cluster of so many goes on without one. Of two servers the
-    one that is left is no quorum, whatever is done."""
+    """The number of other servers that must be healthy before one of so many servers restarts. Of two servers, the other one
+    has no quorum in any case."""
     return servers // 2 + 1 if servers > 2 else servers - 1
 
 

@@ -50,7 +50,7 @@ class Places:
 
 
 def place(entries, validate=None, check_mode=False, places=None):
-    """Make the host as the entries say, or raise PlacingError and leave it as it was. Returns the module's result."""
+    """Apply the entries, or raise PlacingError and leave the host as it was. Returns the result of the module."""
     places = places or Places()
     with _stop_signals_raise(), _lock(places):
         recovered = [] if check_mode else _recovered(places)
@@ -192,7 +192,7 @@ def conffiles(listed):
 
 
 def _output(*command):
-    # This part knows no module, and so no run_command().  pylint: disable-next=ansible-bad-function
+    # There is no AnsibleModule here, so run_command() is not available.  pylint: disable-next=ansible-bad-function
     done = subprocess.run(
         command,
         check=False,

@@ -16,11 +16,11 @@ READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW
 
 
 class PlacingError(Exception):
-    """What is in the way, in a sentence for the user."""
+    """The reason why an entry cannot be applied, in a sentence for the user."""
 
 
 class Entry(NamedTuple):
-    """What is wanted at a path. C(content) is None unless the state is file."""
+    """The desired state of a path. C(content) is None unless the state is file."""
 
     path: str
     state: str

@@ -336,7 +336,7 @@ def obstacle(name: str, unit: Mapping[str, Any], decision: Decision) -> str:
 
 
 def outcome(unit: Mapping[str, Any], restarts: int) -> str:
-    """What became of a unit that was started: C(up), C(down), or C(wait) as long as that is open.
+    """The result of a start: C(up), C(down), or C(wait) while it is not known.
 
     RESTARTS is how often systemd had restarted it by itself before.
     """

@@ -10,7 +10,7 @@ short_description: Keep ACL policies, roles and tokens
 version_added: 0.1.0
 description:
   - Creates, updates and removes ACL policies, roles and tokens, all of a site in one task.
-  - A listed object is made exactly as listed. What it no longer lists is taken away from it.
+  - A listed object is made exactly as listed. Policies, roles and identities that it does not list are removed from it.
   - An object that is not listed is left alone. To remove an object, list it with C(state=absent).
   - What this run has already ensured through the same server is not requested again.
   - The module checks the whole task first. If anything is wrong with it, it reports all problems and writes nothing.

@@ -18,7 +18,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 SOURCES = ("content", "src", "template")
 KEYS = {"path", "state", "when", "owner", "group", "mode", "secret", *SOURCES}
 DEFAULT_MODES = {"file": "0644", "directory": "0755", "absent": "0000"}
-# Tells of a run that was killed: the module puts right what it left.
+# Exists after a run that was killed. The module then undoes what that run left.
 JOURNAL = "/var/lib/dockyard/placing.json"
 
 

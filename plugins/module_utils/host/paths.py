@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and folders: what they are, whose they are, and a digest of what is in them."""
+"""Type, owner, mode and digest of files and folders."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def certificates(v: Values) -> Iterator[Problem]:
     if v["consul_agent_tls_ca_file"] and not v.is_set("site_tls_ca_certificate"):
         yield Problem(
             "consul_agent_tls_ca_file",
-            "consul_agent_tls_ca_file is set, and nothing to make this server's certificate with. Set the CA as"
+            "consul_agent_tls_ca_file is set, but this server has no certificate, and no key of the CA to sign one. Set the CA as"
             " site_tls_ca_certificate and site_tls_ca_private_key, or the certificate as consul_agent_tls_certificate_file and"
             " consul_agent_tls_key_file.",
         )

@@ -23,7 +23,7 @@ def https_port(v: Values) -> Iterator[Problem]:
 
 
 def bootstrap_expect(v: Values) -> Iterator[Problem]:
-    """That there is no server is reported by consul_agent."""
+    """consul_agent reports an empty group."""
     name, count = "consul_server_bootstrap_expect", len(v.site.servers)
     if count and not 1 <= v[name] <= count:
         servers = "1 server" if count == 1 else f"{count} servers"

@@ -32,7 +32,7 @@ def check(v: Values) -> Iterator[Problem]:
 
 
 def address(v: Values) -> Iterator[Problem]:
-    """One that is given is taken as it is."""
+    """A given address is not checked."""
     if v.is_default("release_address"):
         yield from lan_address(v)
 

@@ -92,7 +92,7 @@ def _running(v: Values) -> bool:
 
 
 def _agents(v: Values) -> list[dict[str, Any]]:
-    """The agents that run on the host, of whatever unit."""
+    """The agents that run on the host, under any systemd unit."""
     return (v.look.get("consul") or {}).get("running") or []
 
 

@@ -63,7 +63,7 @@ def test_right(said, given):
         ),
         (
             {"consul_agent_tls_ca_file": "/etc/hostname"},
-            "consul_agent_tls_ca_file is set, and nothing to make this server's certificate with.",
+            "consul_agent_tls_ca_file is set, but this server has no certificate, and no key of the CA to sign one.",
         ),
         ({"site_secrets_dir": "secrets"}, "site_secrets_dir is 'secrets'. It must be an absolute path"),
         # Checked as a client's.

@@ -172,4 +172,7 @@ def test_a_version_of_nginx_that_could_not_be_read(said):
         "The version of nginx could not be read: no answer within 5 s. Repair that on web1, then run again."
     ]
     assert said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"error": "it is not installed"}}) == []
-    assert said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"version": "1.22.1", "error": "nginx_status: HTTP 500"}}) == []
+    assert (
+        said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"version": "1.22.1", "error": "nginx_status: HTTP 500"}})
+        == []
+    )
