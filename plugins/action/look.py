@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.dockyard.consul.plugins.lookup.site_value import Templated
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
@@ -38,6 +38,7 @@ class ActionModule(ActionBase):
         _checked, options = self.validate_argument_spec(
             argument_spec={
                 "again": {"type": "bool", "default": False},
+                "facts_only": {"type": "bool", "default": False},
                 "forget": {"type": "list", "elements": "str", "default": []},
                 "paths": {"type": "list", "elements": "str", "default": []},
                 "token": {"type": "str", "no_log": True},
@@ -51,14 +52,13 @@ class ActionModule(ActionBase):
             # In check mode, nothing has changed since the look.
             forgotten = [] if self._task.check_mode else options["forget"]
             return {**result, "ansible_facts": known.without(forgotten)}
+        if options["facts_only"]:
+            return self._with_facts(result, variables, task_vars)
         if known and not options["again"]:
             return result
 
-        known_facts = variables.get("ansible_facts") or {}
-        if not all(name in known_facts for name in FACTS):
-            gathered = self._execute_module(
-                "ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars
-            )
+        if not has_facts(variables):
+            gathered = self._gather(task_vars)
             if is_bad(gathered):
                 return gathered
             add(result, gathered)
@@ -75,6 +75,25 @@ class ActionModule(ActionBase):
         if known.known.get("prepared"):
             result["ansible_facts"][look.FACT]["prepared"] = known.known["prepared"]
         result["looked"] = True
+        return result
+
+    def _gather(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return self._execute_module("ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars)
+
+    def _with_facts(
+        self, result: dict[str, Any], variables: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """With C(run_once), Ansible ends the play for all hosts if one is unreachable, despite C(ignore_unreachable)."""
+        if has_facts(variables):
+            return result
+        try:
+            gathered = self._gather(task_vars)
+        except AnsibleConnectionFailure as error:
+            gathered = {"unreachable": True, "msg": str(error)}
+        if is_bad(gathered):
+            host = self._task.delegate_to or task_vars.get("inventory_hostname")
+            return {**result, "warnings": [f"The facts of {host} are not known: {gathered.get('msg')}"]}
+        add(result, gathered)
         return result
 
     def _agent_token(self, variables: Mapping[str, Any]) -> str:
@@ -106,6 +125,12 @@ class ActionModule(ActionBase):
         if self._task.delegate_to not in hosts:  # where hostvars.get() would return an undefined value
             return {}
         return hosts[self._task.delegate_to]
+
+
+def has_facts(variables: Mapping[str, Any]) -> bool:
+    """Whether the facts that the roles read are known."""
+    known = variables.get("ansible_facts") or {}
+    return all(name in known for name in FACTS)
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:
