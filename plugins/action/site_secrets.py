@@ -20,6 +20,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Valu
 OPTIONS = {
     "directory": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
+    "prepared": {"type": "bool", "default": True},
     "secrets": {
         "type": "list",
         "elements": "dict",
@@ -57,7 +58,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error), obj=self._task.args.get("directory")) from error
         if self._task.diff and made:
             result["diff"] = {"prepared": "".join(f"+ {folder / name}\n" for name in made)}
-        facts = Look.of(variables).prepared(options["roles"]) if options["roles"] else {}
+        facts = Look.of(variables).prepared(options["roles"]) if options["roles"] and options["prepared"] else {}
         return {**result, "changed": bool(made), "made": made, **({"ansible_facts": facts} if facts else {})}
 
     def _values(self, role: str, variables: Mapping[str, Any]) -> Values:

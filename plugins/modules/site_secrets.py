@@ -29,6 +29,12 @@ options:
     type: list
     elements: str
     default: []
+  prepared:
+    description:
+      - Whether the roles count as prepared in this run. A role that is prepared does not check its variables again.
+      - Set it to V(false) after a check of one entry point of the role.
+    type: bool
+    default: true
   secrets:
     description: Other secrets that the site needs.
     type: list
