@@ -294,7 +294,8 @@ class Lab:
     @property
     def _as_a_user(self) -> dict[str, Any]:
         """From the clone, by its own ansible.cfg, and not with what molecule sets for its own runs."""
-        environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+        of_molecule = ("ANSIBLE_CONFIG", "ANSIBLE_FORCE_COLOR")
+        environment = {name: value for name, value in os.environ.items() if name not in of_molecule}
         return {"cwd": ROOT, "env": environment | {"ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}}
 
 

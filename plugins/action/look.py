@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.dockyard.consul.plugins.lookup.site_value import Templated
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
@@ -39,6 +39,7 @@ class ActionModule(ActionBase):
         _checked, options = self.validate_argument_spec(
             argument_spec={
                 "again": {"type": "bool", "default": False},
+                "facts_only": {"type": "bool", "default": False},
                 "forget": {"type": "list", "elements": "str", "default": []},
                 "paths": {"type": "list", "elements": "str", "default": []},
                 "token": {"type": "str", "no_log": True},
@@ -53,16 +54,15 @@ class ActionModule(ActionBase):
             if not self._task.check_mode:
                 known.note_changed(options["forget"])
             return result
+        if options["facts_only"]:
+            return self._with_facts(result, variables, task_vars)
         if known and not options["again"]:
             return result
 
         if self._task.run_once and not self._task.delegate_to:
             raise AnsibleActionFail("run_once would make the look at one host a fact of every host. Remove run_once.")
-        known_facts = variables.get("ansible_facts") or {}
-        if not all(name in known_facts for name in FACTS):
-            gathered = self._execute_module(
-                "ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars
-            )
+        if not has_facts(variables):
+            gathered = self._gather(task_vars)
             if is_bad(gathered):
                 return gathered
             add(result, gathered)
@@ -85,6 +85,25 @@ class ActionModule(ActionBase):
         }
         result["ansible_facts"][look.FACT] = new
         result["looked"] = True
+        return result
+
+    def _gather(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return self._execute_module("ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars)
+
+    def _with_facts(
+        self, result: dict[str, Any], variables: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """With C(run_once), Ansible ends the play for all hosts if one is unreachable, despite C(ignore_unreachable)."""
+        if has_facts(variables):
+            return result
+        try:
+            gathered = self._gather(task_vars)
+        except AnsibleConnectionFailure as error:
+            gathered = {"unreachable": True, "msg": str(error)}
+        if is_bad(gathered):
+            host = self._task.delegate_to or task_vars.get("inventory_hostname")
+            return {**result, "warnings": [f"The facts of {host} are not known: {gathered.get('msg')}"]}
+        add(result, gathered)
         return result
 
     def _agent_token(self, variables: Mapping[str, Any]) -> str:
@@ -116,6 +135,12 @@ class ActionModule(ActionBase):
         if self._task.delegate_to not in hosts:  # where hostvars.get() would return an undefined value
             return {}
         return hosts[self._task.delegate_to]
+
+
+def has_facts(variables: Mapping[str, Any]) -> bool:
+    """Whether the facts that the roles read are known."""
+    known = variables.get("ansible_facts") or {}
+    return all(name in known for name in FACTS)
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:

@@ -19,8 +19,8 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Valu
 
 OPTIONS = {
     "directory": {"type": "str"},
-    "entry_point": {"type": "str", "default": "main"},
     "roles": {"type": "list", "elements": "str", "default": []},
+    "prepared": {"type": "bool", "default": True},
     "secrets": {
         "type": "list",
         "elements": "dict",
@@ -58,7 +58,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error), obj=self._task.args.get("directory")) from error
         if self._task.diff and made:
             result["diff"] = {"prepared": "".join(f"+ {folder / name}\n" for name in made)}
-        Look.of(variables).note_prepared(noted(role, options["entry_point"]) for role in options["roles"])
+        if options["prepared"]:
+            Look.of(variables).note_prepared(options["roles"])
         return {**result, "changed": bool(made), "made": made}
 
     def _values(self, role: str, variables: Mapping[str, Any]) -> Values:
@@ -69,8 +70,3 @@ class ActionModule(ActionBase):
             extra_vars=load_extra_vars(self._loader),
             check_mode=self._task.check_mode,
         )
-
-
-def noted(role: str, entry_point: str) -> str:
-    """A role as the filter prepared asks for it. Who has prepared another entry point has not checked all variables."""
-    return role if entry_point == "main" else f"{role}:{entry_point}"

@@ -18,7 +18,7 @@ options:
     type: dict
     required: true
   role:
-    description: Name of a role of this collection, or C(ROLE:ENTRY_POINT).
+    description: Name of a role of this collection.
     type: str
     required: true
 """

@@ -12,6 +12,8 @@ short_description: Order the servers that are due for a restart, the leader last
 description:
   - Of some hosts, returns those whose agent is due for a restart, by the registered result of
     M(dockyard.consul.service_current). The host that leads, by this run's look, comes last, so that there is one election.
+  - Under the strategy C(free), a host may come here before another one has its result. The leader is left out then, and is
+    returned to the host that comes last.
 extends_documentation_fragment: dockyard.consul.hosts
 options:
   result:
@@ -44,7 +46,8 @@ def ordered(hosts, hostvars, result):
     due = {host: (hostvars[host].get(result) or {}).get("due") == "restart" for host in hosts}
     addresses = {host: host_address(hostvars[host], "consul_agent_bind") for host in hosts if due[host]}
     leads = {host: leader_of(hostvars[host]).rpartition(":")[0] == address for host, address in addresses.items()}
-    return [{"host": host, "address": addresses[host]} for host in restart_order(hosts, due, leads)]
+    undecided = [host for host in hosts if hostvars[host].get(result) is None]
+    return [{"host": host, "address": addresses[host]} for host in restart_order(hosts, due, leads, undecided)]
 
 
 def leader_of(host):

@@ -33,6 +33,12 @@ options:
     description: Look even if this run has already looked at the host, such as after an installation.
     type: bool
     default: false
+  facts_only:
+    description:
+      - Only run M(ansible.builtin.setup), if the host has no facts in this run. The host is not looked at.
+      - A host that cannot be reached is not an error. The task warns, and the facts of the host stay unknown.
+    type: bool
+    default: false
   forget:
     description:
       - Parts of the look that count as not known from here on, such as V(docker) after containers were replaced. The host is not

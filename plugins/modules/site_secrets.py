@@ -21,12 +21,6 @@ options:
       - The folder is made with mode 0700 if it is missing.
       - Defaults to C(site_secrets_dir), otherwise C(.secrets) in the folder of the inventory.
     type: str
-  entry_point:
-    description:
-      - Entry point of O(roles) that is prepared. The filter P(dockyard.consul.prepared#filter) knows another one than V(main)
-        as C(ROLE:ENTRY_POINT).
-    type: str
-    default: main
   roles:
     description:
       - Names of roles of this collection, without C(dockyard.consul). Makes the secrets that these roles read on this host.
@@ -35,6 +29,12 @@ options:
     type: list
     elements: str
     default: []
+  prepared:
+    description:
+      - Whether the roles count as prepared in this run. A role that is prepared does not check its variables again.
+      - Set it to V(false) after a check of one entry point of the role.
+    type: bool
+    default: true
   secrets:
     description: Other secrets that the site needs.
     type: list

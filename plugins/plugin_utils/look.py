@@ -117,7 +117,7 @@ class Look:
 
     @property
     def prepared(self) -> set[str]:
-        """The roles for which this run has checked the variables of the host and made the secrets, or C(ROLE:ENTRY_POINT)."""
+        """The roles for which this run has checked the variables of the host and made the secrets."""
         return self._notes["prepared"]
 
     def note_changed(self, changed: Iterable[str]) -> None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
-def restart_order(hosts: Sequence[str], due: Mapping[str, bool], leads: Mapping[str, bool]) -> list[str]:
-    """The hosts that are due, in the order of the inventory, the leader last."""
+def restart_order(
+    hosts: Sequence[str], due: Mapping[str, bool], leads: Mapping[str, bool], undecided: Collection[str] = ()
+) -> list[str]:
+    """The hosts that are due, in the order of the inventory, the leader last. While it is not known whether another host is
+    due, the leader is left out."""
     waiting = [host for host in hosts if due.get(host)]
-    return [host for host in waiting if not leads.get(host)] + [host for host in waiting if leads.get(host)]
+    followers = [host for host in waiting if not leads.get(host)]
+    return followers if undecided else followers + [host for host in waiting if leads.get(host)]
 
 
 def batch_size(wanted: Any, hosts: int) -> int:

@@ -11,13 +11,13 @@ import base64
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab.testing import ROOT, PlaybookRun
+from lab.testing import ROOT
 
 SERVER, CLIENT = "playbooks/consul_server.yml", "playbooks/consul_client.yml"
 
@@ -236,55 +236,15 @@ def state(lab) -> dict[str, tuple]:
 
 
 ALONE = """
-- hosts: {group}
+- hosts: consul_client
   become: true
   gather_facts: false
-  roles: [dockyard.consul.{role}]
+  roles: [dockyard.consul.consul_client]
 """
 
 
-@pytest.fixture
-def alone(converge, tmp_path) -> Callable[..., PlaybookRun]:
-    """Runs roles, each in a play of a user's own, without a playbook of ours before it. Facts and look are up to the role."""
-
-    def alone(*roles: str, **options: dict):
-        play = tmp_path / "play.yml"
-        play.write_text("".join(ALONE.format(group=role, role=role) for role in roles))
-        inventory = tmp_path / "hosts.yml"
-        inventory.write_text(json.dumps(options.get("groups", {})))
-        return converge(str(play), "--inventory", str(inventory))
-
-    return alone
-
-
-def test_every_role_works_alone_in_a_play_of_the_users_own(lab, alone):
-    """Servers and clients first, then the other roles on the client. A later test recreates the host."""
-    alone("consul_server", "consul_client")
-    done = alone("consul_server", "consul_client")
-    assert done.recap.keys() == set(lab.hosts()) and not done.changed, done.changes
-
-    roles = ["redis", "registry", "docker_host", "nginx_lb"]
-    groups = {role: {"hosts": {"client1": {}}} for role in roles}
-    groups["nginx_lb"]["vars"] = {"nginx_lb_services": [{"name": "registry", "port": 5000}]}
-    alone(*roles, groups=groups)
-    for service in ("redis", "registry"):
-        lab.wait_for(lambda name=service: lab.dns(f"{name}.service.consul", "client1"), 30, f"{service} is in DNS")
-    address = lab.address("client1")
-    assert "NOAUTH" in lab.exec("client1", f"redis-cli -h {address} ping 2>&1")
-    ask_registry = ["curl", "--silent", "--show-error", "--cacert", "/etc/consul.d/ca.pem"]
-    assert lab.exec("client1", [*ask_registry, "https://registry.service.consul:5000/v2/"]) == "{}"
-    assert lab.exec("client1", "docker info --format '{{.LiveRestoreEnabled}}'") == "true"
-    assert lab.http("client1").status in (400, 502), "the registry speaks TLS only"
-
-    again = alone(*roles, groups=groups)
-    assert not again.changed, again.changes
-    for service in ("redis", "registry"):
-        (identity,) = {one["ServiceID"] for one in lab.consul(f"catalog/service/{service}")}
-        lab.api("client1", f"agent/service/deregister/{identity}", lab.secret("operator/management.token"), "PUT")
-
-
 @pytest.mark.parametrize("by", ["the site", "the role alone"])
-def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge, alone, by):
+def test_a_rebuilt_host_comes_back_under_its_name(lab, converge, tmp_path, by):
     container = lab.container("client1")
     node = lab.consul("agent/self", "client1")["Config"]["NodeID"]
     lab.run("docker", "rm", "--force", "--volumes", container)
@@ -298,7 +258,9 @@ def test_a_rebuilt_host_comes_back_under_its_name(lab, run, converge, alone, by)
         if by == "the site":
             converge("site.yml")
         else:
-            alone("consul_client")
+            play = tmp_path / "play.yml"
+            play.write_text(ALONE)
+            converge(str(play))
     assert not {name for text in seen for name in lab.secrets_in(text)}, "a process was started with a secret"
     lab.wait_for(lambda: lab.members() == {"consul1": 1, "client1": 1}, 30, "both are alive")
     assert lab.consul("agent/self", "client1")["Config"]["NodeID"] == node

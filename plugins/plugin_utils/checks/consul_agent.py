@@ -61,6 +61,17 @@ def servers(v: Values) -> Iterator[Problem]:
         )
 
 
+def lost_servers(v: Values) -> Iterator[Problem]:
+    """A client gets its token and its certificate through a server."""
+    lost = set(v.get("ansible_play_hosts_all", [])) - set(v.get("ansible_play_hosts", []))
+    if v.site.servers and not is_server(v) and lost.issuperset(v.site.servers):
+        yield Problem(
+            "consul_agent_servers_group",
+            f"This run has lost every server of the site ({', '.join(v.site.servers)}), and a client requires one. The output"
+            " above has the reason. Repair that, then run again.",
+        )
+
+
 def server_addresses(v: Values) -> Iterator[Problem]:
     """Every agent joins the cluster through the servers' addresses."""
     for server in v.site.servers:
@@ -206,6 +217,7 @@ def restart_serial(v: Values) -> Iterator[Problem]:
 CHECKS = [
     one_agent,
     servers,
+    lost_servers,
     server_addresses,
     namesakes,
     lan_address,

@@ -150,6 +150,45 @@ def test_a_host_that_the_task_is_delegated_to(action):
         action(delegate_to="s1", hostvars=hosts)
 
 
+def test_the_facts_alone(action):
+    result = action({"facts_only": True})
+    assert [name for name, _arguments in action.calls] == [SETUP]
+    assert not result["looked"] and look.FACT not in result["ansible_facts"]
+    assert "ansible_facts" not in action({"facts_only": True}, facts=GATHERED)
+    assert len(action.calls) == 1, "they are known"
+
+
+@pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])
+def test_the_facts_of_a_host_that_cannot_be_reached(action, bad):
+    result = action({"facts_only": True}, delegate_to="s1", delegate_facts=True, answers={SETUP: bad})
+    assert not result.get("failed") and not result.get("unreachable") and "ansible_facts" not in result
+    assert result["warnings"] == [f"The facts of s1 are not known: {bad['msg']}"]
+
+
+def test_a_real_run_goes_on_without_a_host_that_cannot_be_reached(local_playbook):
+    """Although one host does it for all."""
+    lost = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
+    gather = {
+        "dockyard.consul.look": {"facts_only": True},
+        "delegate_to": "{{ item }}",
+        "delegate_facts": True,
+        "loop": ["lost"],
+        "run_once": True,
+    }
+    done = local_playbook(
+        {
+            "tasks": [
+                {"ansible.builtin.add_host": {"name": "lost", **lost}},
+                gather,
+                {"ansible.builtin.debug": {"msg": "goes on"}},
+            ]
+        },
+        hosts=["web1", "web2"],
+    )
+    assert done.output.count('"msg": "goes on"') == 2, done.output
+    assert "The facts of lost are not known: " in done.output
+
+
 @pytest.fixture
 def tokens(secrets_dir):
     """Tokens of two agents, in the folder of secrets."""

@@ -99,8 +99,9 @@ def test_the_origin_of_a_relative_folder_is_the_inventory(local_playbook):
     assert "1-hosts.yml" in done.output, done.output
 
 
-def of_roles(folder, *roles, show="made.made"):
-    make = {"dockyard.consul.site_secrets": {"directory": str(folder), "roles": list(roles)}, "register": "made"}
+def of_roles(folder, *roles, show="made.made", **options):
+    options = {"directory": str(folder), "roles": list(roles), **options}
+    make = {"dockyard.consul.site_secrets": options, "register": "made"}
     return {"tasks": [make, {"ansible.builtin.debug": {"msg": "{{ " + show + " }}"}}]}
 
 
@@ -146,10 +147,16 @@ def test_roles_are_noted_as_prepared_in_a_look(local_playbook, folder):
     play = of_roles(folder, "redis", show="ansible_facts | dockyard.consul.prepared('redis')")
     done = local_playbook({"tasks": [look, *play["tasks"]]})
     assert '"msg": true' in done.output, done.output
-    # Another entry point does not check all variables of the role.
-    play["tasks"][0]["dockyard.consul.site_secrets"]["entry_point"] = "kv"
-    assert '"msg": false' in local_playbook({"tasks": [look, *play["tasks"]]}).output
     assert '"msg": false' in local_playbook(play).output, "there is no look to keep the note in"
+
+
+def test_roles_are_not_noted_as_prepared_if_they_are_not(local_playbook, folder):
+    look = {"dockyard.consul.look": {}}
+    shown = "ansible_facts | dockyard.consul.prepared('redis')"
+    play = of_roles(folder, "redis", show=shown, prepared=False)
+    done = local_playbook({"tasks": [look, *play["tasks"]]})
+    assert '"msg": false' in done.output, done.output
+    assert "operator/redis.password" in made_files(folder)
 
 
 def test_wrong_roles_and_variables(local_playbook, folder):

@@ -17,6 +17,12 @@ def test_the_leader_comes_last_and_who_is_not_due_not_at_all():
     assert restart_order(hosts, {}, {}) == []
 
 
+def test_the_leader_waits_until_every_other_host_has_its_result():
+    hosts, due, leads = ["a", "b", "c"], {"a": True, "b": True}, {"a": True}
+    assert restart_order(hosts, due, leads, ["c"]) == ["b"]
+    assert restart_order(hosts, due, leads, []) == ["b", "a"]
+
+
 def test_who_leads_is_what_the_look_found():
     def host(number, **more):
         looked = {"consul": {"leader": "192.0.2.2:8300"}}
@@ -27,13 +33,14 @@ def test_who_leads_is_what_the_look_found():
         "b": host(2, service={"due": "restart"}),
         "c": host(3, service={"due": "nothing"}),
         "d": {"consul_agent_bind_addr": "192.0.2.4", "service": {"due": "restart"}},
-        "e": host(5),
+        "e": host(5, service={"skipped": True}),
     }
-    assert ordered(list(hostvars), hostvars, "service") == [
-        {"host": "a", "address": "192.0.2.1"},
-        {"host": "d", "address": "192.0.2.4"},
-        {"host": "b", "address": "192.0.2.2"},
-    ]
+    followers = [{"host": "a", "address": "192.0.2.1"}, {"host": "d", "address": "192.0.2.4"}]
+    leader = {"host": "b", "address": "192.0.2.2"}
+    assert ordered(list(hostvars), hostvars, "service") == [*followers, leader]
+
+    hostvars["e"] = host(5)
+    assert ordered(list(hostvars), hostvars, "service") == followers, "e has no result yet"
 
 
 @pytest.mark.parametrize(

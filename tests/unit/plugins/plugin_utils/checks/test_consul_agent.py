@@ -171,6 +171,35 @@ def test_the_address_of_a_server_that_is_down(said):
         assert said("consul_client", SERVER, hostvars={"consul2": known, "web2": {}}) == []
 
 
+@pytest.mark.parametrize(
+    ("servers", "left", "lost"),
+    [
+        (["consul1"], ["web1"], True),
+        (["consul1", "consul2"], ["web1"], True),
+        (["consul1", "consul2"], ["consul2", "web1"], False),
+    ],
+)
+def test_a_client_requires_a_server_that_is_not_lost(said, servers, left, lost):
+    hostvars = {server: {"consul_agent_bind_addr": "10.0.0.2"} for server in servers}
+    given = {
+        "groups": {"consul_server": servers},
+        "ansible_play_hosts_all": [*servers, "web1"],
+        "ansible_play_hosts": left,
+    }
+    problems = said("consul_client", given, hostvars=hostvars)
+    text = f"This run has lost every server of the site ({', '.join(servers)}), and a client requires one."
+    assert [problem[: len(text)] for problem in problems] == ([text] if lost else [])
+    # A play of clients only has lost no server.
+    assert (
+        said(
+            "consul_client",
+            {**given, "ansible_play_hosts_all": ["web1"], "ansible_play_hosts": ["web1"]},
+            hostvars=hostvars,
+        )
+        == []
+    )
+
+
 @pytest.mark.parametrize("name", ["web1", "consul1"])
 def test_namesakes(said, name):
     groups = {"groups": {"consul_server": ["consul1"], "consul_client": ["web1", "web2"]}}
