@@ -64,7 +64,9 @@ class ActionModule(ActionBase):
             add(result, gathered)
 
         arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], *options["paths"]], "digest_key": look.digest_key()}
-        arguments["token"] = options["token"] or self._agent_token(variables)
+        values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
+        arguments["node"] = node_name(values)
+        arguments["token"] = options["token"] or agent_token(values)
         found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         found.pop("invocation", None)
         if is_bad(found):
@@ -76,22 +78,6 @@ class ActionModule(ActionBase):
             result["ansible_facts"][look.FACT]["prepared"] = known.known["prepared"]
         result["looked"] = True
         return result
-
-    def _agent_token(self, variables: Mapping[str, Any]) -> str:
-        """The token of the host's agent, as the roles place it. Empty where the host has none yet."""
-        values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
-        try:
-            if given := values.get("consul_agent_acl_agent_token"):
-                return given
-            site = SiteValues(values)
-            folder = site_secrets.checked_folder(site.secrets_dir)
-            file = site_secrets.node_token(site.node_name)
-        except (AnsibleError, KeyError, site_secrets.SecretError):
-            return ""  # check_variables reports it, with all other problems of the host
-        try:
-            return site_secrets.read(folder, file, "uuid") or ""
-        except site_secrets.SecretError as error:
-            raise AnsibleActionFail(str(error)) from error
 
     def _variables_of_host(self, task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
         """The variables of the host whose facts this task sets."""
@@ -106,6 +92,30 @@ class ActionModule(ActionBase):
         if self._task.delegate_to not in hosts:  # where hostvars.get() would return an undefined value
             return {}
         return hosts[self._task.delegate_to]
+
+
+def node_name(values: Mapping[str, Any]) -> str | None:
+    """The name of the host's node. None where it cannot be determined."""
+    try:
+        return SiteValues(values).node_name
+    except (AnsibleError, KeyError):
+        return None  # check_variables reports it, with all other problems of the host
+
+
+def agent_token(values: Mapping[str, Any]) -> str:
+    """The token of the host's agent, as the roles place it. Empty where the host has none yet."""
+    try:
+        if given := values.get("consul_agent_acl_agent_token"):
+            return given
+        site = SiteValues(values)
+        folder = site_secrets.checked_folder(site.secrets_dir)
+        file = site_secrets.node_token(site.node_name)
+    except (AnsibleError, KeyError, site_secrets.SecretError):
+        return ""  # check_variables reports it, with all other problems of the host
+    try:
+        return site_secrets.read(folder, file, "uuid") or ""
+    except site_secrets.SecretError as error:
+        raise AnsibleActionFail(str(error)) from error
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:
