@@ -17,9 +17,7 @@ notes:
     task reports no change.
   - If an agent registers a service again with the same fields, the index stays the same. Ask the agent immediately before the
     removal.
-  - The token requires C(read) for the node, and C(write) for services of this O(name). If the token may not write the service,
-    the task fails, also if the catalog does not have the service. In check mode, a service that the token may not read is
-    reported as absent.
+  - The token requires C(write) for services of this O(name). A service that the token may not read is an error.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -107,58 +105,61 @@ import json
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
 
-# Of a service that the catalog does not have, or not with this index.
-STALE = "index is stale"
+ABSENT, STALE, DENIED = "doesn't exist", "index is stale", "Permission denied"
 
 
-class Catalog:
-    """The catalog's services of one node."""
+class Service:
+    """A service in the catalog. Only a transaction takes any id, and tells what is absent from what the token may not read."""
 
-    def __init__(self, client, node):
-        self.client, self.node = client, node
+    def __init__(self, client, node, identity, name):
+        self.client, self.node, self.id, self.name = client, node, identity, name
+        self.label = f"service {identity} of node {node}"
         self._dc = {"dc": client.datacenter} if client.datacenter else {}
 
-    def read(self, identity):
-        """A service as RV(service) shows it, or None."""
-        found = (self.client.get("catalog/node/" + self.node, self._dc, missing_ok=True).data or {}).get(
-            "Services"
-        ) or {}
-        one = found.get(identity)
-        return one and {
+    def read(self):
+        """The service as RV(service) shows it, or None."""
+        data = self._transact("get", ABSENT, idempotent=True)
+        if data is None:
+            return None
+        if not data["Results"]:
+            raise ConsulError(f"{self.label}: {DENIED} (the token's policies do not allow to read it)", 403)
+        one = data["Results"][0]["Service"]
+        return {
             "node": self.node,
-            "id": identity,
+            "id": self.id,
             "name": one["Service"],
             "address": one["Address"],
             "port": one["Port"],
             "modify_index": one["ModifyIndex"],
         }
 
-    def remove(self, identity, name, index):
+    def remove(self, index):
         """Whether it was removed. It is not if the catalog does not have it with this index."""
-        service = {"ID": identity, "Service": name, "ModifyIndex": index}
-        operation = {"Service": {"Verb": "delete-cas", "Node": self.node, "Service": service}}
+        return self._transact("delete-cas", STALE, ModifyIndex=index) is not None
+
+    def _transact(self, verb, expected, idempotent=False, **fields):
+        """What Consul answers, or None if it refuses for the expected reason."""
+        service = {"ID": self.id, "Service": self.name, **fields}
+        operation = {"Service": {"Verb": verb, "Node": self.node, "Service": service}}
         try:
-            self.client.put("txn", self._dc, [operation])
+            return self.client.put("txn", self._dc, [operation], idempotent=idempotent).data
         except ConsulError as error:
-            reasons = "; ".join(refusals(error.words))
-            if STALE in reasons:
-                return False
-            if "Permission denied" in reasons:
-                message = (
-                    f"service {identity} of node {self.node}: Permission denied (the token's policies do not allow to write"
-                    f" services with the name {name}, or no token was given)"
-                )
-                raise ConsulError(message, 403, error.method, error.path, error.words) from error
+            reason = refusal(error.words)
+            if expected in reason:
+                return None
+            if reason:
+                advice = f" (the token's policies do not allow to {verb} it, or no token was given)"
+                message = f"{self.label}: {reason}{advice if DENIED in reason else ''}"
+                raise ConsulError(message, error.status, error.method, error.path, error.words) from error
             raise
-        return True
 
 
-def refusals(words):
-    """Why Consul refused a transaction."""
+def refusal(words):
+    """Why Consul refused a transaction of one operation. Empty if that was not the reason."""
     try:
-        return [one["What"] for one in json.loads(words)["Errors"]]
-    except (KeyError, TypeError, ValueError):
-        return []
+        return json.loads(words)["Errors"][0]["What"]
+    except (LookupError, TypeError, ValueError):
+        return ""
 
 
 def is_due(found, name, index):
@@ -170,18 +171,16 @@ def execute(module, client):
     for option in ("node", "id", "name"):
         if not params[option]:
             raise ConsulError(f"{option} is empty. Set it.")
-    catalog, identity, name = Catalog(client, params["node"]), params["id"], params["name"]
-    before = after = catalog.read(identity)
-    removed = is_due(before, name, params["modify_index"])
-    if not module.check_mode and (removed or not before):
-        # What the token may not read looks as if it were absent. No service has the index 0, so Consul only checks the token.
-        removed = catalog.remove(identity, name, before["modify_index"] if removed else 0)
-        after = None if removed else catalog.read(identity)
-    return {
-        "changed": removed,
-        "service": None if removed else after,
-        "diff": diff_of(before or {}, {} if removed else after or {}, f"Service {identity} of node {params['node']}"),
-    }
+    service = Service(client, params["node"], params["id"], params["name"])
+    before = after = service.read()
+    removed = is_due(before, params["name"], params["modify_index"])
+    if removed and not module.check_mode:
+        removed = service.remove(before["modify_index"])
+        after = service.read()
+    elif removed:
+        after = None
+    name = f"Service {service.id} of node {service.node}"
+    return {"changed": removed, "service": after, "diff": diff_of(before or {}, after or {}, name)}
 
 
 def main():

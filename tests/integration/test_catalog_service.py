@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient
-from ansible_collections.dockyard.consul.plugins.modules.consul_catalog_service import Catalog
+from ansible_collections.dockyard.consul.plugins.modules.consul_catalog_service import Service
 
 # A node that has no agent, so that nobody but the test changes it.
 NODE = "gone"
@@ -18,11 +18,11 @@ def absent(identity="web-1", **options):
     return {"dockyard.consul.consul_catalog_service": task}
 
 
-def register(agent, *identities, node=NODE, address="192.0.2.9", port=80, name="web"):
+def register(agent, *identities, port=80):
     for identity in identities:
-        service = {"ID": identity, "Service": name, "Port": port}
+        service = {"ID": identity, "Service": "web", "Port": port}
         check = {"CheckID": f"check-{identity}", "Name": "web", "ServiceID": identity, "Status": "passing"}
-        body = {"Node": node, "Address": address, "Service": service, "Check": check}
+        body = {"Node": NODE, "Address": "192.0.2.9", "Service": service, "Check": check}
         agent.api("PUT", "/v1/catalog/register", body)
 
 
@@ -54,7 +54,7 @@ def test_removal_with_its_checks(playbook, agent):
     removed, again, check_again = playbook.run(absent(), absent(), {**absent(), "check_mode": True})
     assert foretold["changed"] and removed["changed"] and foretold["diff"] == removed["diff"]
     assert removed["service"] is None and foretold["service"] is None
-    assert removed["diff"]["after"] == "{}\n" and removed["diff"]["before_header"] == "Service web-1 of node gone"
+    assert removed["diff"]["after"] == "" and removed["diff"]["before_header"] == "Service web-1 of node gone"
     for line in ("id: web-1", "name: web", "node: gone", "port: 80", f"modify_index: {index}"):
         assert f"{line}\n" in removed["diff"]["before"]
     for one in (again, check_again):
@@ -76,13 +76,13 @@ def test_what_changed_since_it_was_read_stays(playbook, agent):
 
 
 def test_what_changes_during_the_task_stays(agent):
-    catalog = Catalog(ConsulClient(port=agent.http_port, token=agent.token), NODE)
-    read = catalog.read("web-1")
+    service = Service(ConsulClient(port=agent.http_port, token=agent.token), NODE, "web-1", "web")
+    index = service.read()["modify_index"]
     register(agent, "web-1", port=81)
-    assert not catalog.remove("web-1", "web", read["modify_index"])
+    assert not service.remove(index)
     assert services(agent).keys() == {"web-1", "web-2"}
-    assert catalog.remove("web-1", "web", catalog.read("web-1")["modify_index"])
-    assert not catalog.remove("web-1", "web", read["modify_index"]), "it is gone"
+    assert service.remove(service.read()["modify_index"])
+    assert not service.remove(index), "it is gone"
     assert services(agent).keys() == {"web-2"} and checks(agent) == ["alive", "check-web-2"]
 
 
@@ -117,17 +117,27 @@ READ = 'node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }
 class TestUnderDeny:
     def test_what_the_token_must_be_allowed(self, playbook, agent):
         before = services(agent)
-        node = 'node "gone" { policy = "write" }'
-        tokens = [agent.token_for(rules) for rules in (READ, node, 'service "other" { policy = "write" }')]
-        for message in playbook.failures(*(absent(token=token) for token in [*tokens, ""])):
-            assert message.startswith("service web-1 of node gone: Permission denied"), message
-        (message,) = playbook.failures(absent("web-3", token=tokens[0]))
-        assert "service web-3 of node gone: Permission denied" in message, "it is not reported as absent"
-        (message,) = playbook.failures(absent(token="11111111-2222-3333-4444-555555555555"))
-        assert "the token is unknown to Consul" in message
+        rules = [
+            'service "web" { policy = "read" }',
+            'node "gone" { policy = "write" }',
+            'service "other" { policy = "write" }',
+        ]
+        reader, *others = [agent.token_for(one) for one in rules]
+        dead = "11111111-2222-3333-4444-555555555555"
+        for token, check, words in (
+            (reader, False, "do not allow to delete-cas it"),
+            *((token, check, "do not allow to read it") for token in (*others, "") for check in (False, True)),
+            (dead, False, "the token is unknown to Consul"),
+        ):
+            (message,) = playbook.failures(absent(token=token), check=check)
+            assert words in message and (token == dead or message.startswith("service web-1 of node gone: Perm")), (
+                message
+            )
+        unknown, foretold = playbook.run(absent("web-3", token=reader), {**absent(token=reader), "check_mode": True})
+        assert not unknown["changed"] and unknown["service"] is None and foretold["changed"]
         assert services(agent) == before
 
-        writer = agent.token_for('node "gone" { policy = "read" } service "web" { policy = "write" }')
+        writer = agent.token_for('service "web" { policy = "write" }')
         assert playbook.run(absent(token=writer))["changed"]
         assert services(agent).keys() == {"web-2"}
 
@@ -142,27 +152,22 @@ def test_the_look_has_the_catalog_of_the_node(playbook, agent):
     agent.wait_for(lambda: "known" in services(agent, "tester"), "the service in the catalog")
     # As a client's own token, which may not ask the agent for its node.
     token = agent.token_for(READ) if agent.token else ""
-    address = agent.api("GET", "/v1/catalog/node/tester")["Node"]["Address"]
 
     def look(node):
         return {"dockyard.consul.host_info": {"node": node, "token": token, "retries": 0}}
 
-    register(agent, "stale", node="tester", address=address)
-    try:
-        own, other, unknown, nothing = [
-            one["consul"] for one in playbook.run(*map(look, ("tester", NODE, "nowhere", None)))
-        ]
-        indexes = services(agent, "tester")
-    finally:
-        agent.api("PUT", "/v1/catalog/deregister", {"Node": "tester", "ServiceID": "stale"})
+    own, other, unknown, nothing = [
+        one["consul"] for one in playbook.run(*map(look, ("tester", NODE, "nowhere", None)))
+    ]
     catalog = own["catalog"]
     assert catalog["node"] == "tester"
     assert catalog["node_id"] == (agent.folder / "data/node-id").read_text().strip()
+    indexes = services(agent, "tester")
     assert catalog["services"] == {
-        identity: {"name": "consul" if identity == "consul" else "web", "modify_index": index}
-        for identity, index in indexes.items()
+        identity: {"name": name, "modify_index": indexes[identity]}
+        for identity, name in (("consul", "consul"), ("known", "web"))
     }
-    assert catalog["services"].keys() == {"consul", "known", "stale"} and own["services"].keys() == {"known"}
+    assert own["services"].keys() == {"known"}
     assert other["catalog"]["services"].keys() == {"web-1", "web-2"} and other["catalog"]["node_id"] == ""
     assert unknown["catalog"] is None and "catalog" not in nothing
 
