@@ -14,7 +14,7 @@ description:
     when this run looked at the host. Their state in the catalog and in DNS never changes.
   - The service C(consul) of servers is never part of the result.
   - A host is left out if the agent or the catalog did not answer, if this run has not looked at it, or if this run has changed
-    its agent or a registration since.
+    its agent or a registration since. It is also left out if the node in the catalog has an address that the host does not have.
 extends_documentation_fragment: dockyard.consul.hosts
 seealso:
   - module: dockyard.consul.consul_catalog_service
@@ -45,7 +45,12 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.stale_services imp
 
 
 def stale_services_of(hosts, hostvars):
-    return [one for host in hosts for one in stale_services(Look.of(hostvars[host]))]
+    return [one for host in hosts for one in stale_services(Look.of(hostvars[host]), addresses_of(hostvars[host]))]
+
+
+def addresses_of(variables):
+    facts = variables.get("ansible_facts") or {}
+    return [*(facts.get("all_ipv4_addresses") or []), *(facts.get("all_ipv6_addresses") or [])]
 
 
 class FilterModule:

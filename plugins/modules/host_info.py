@@ -352,12 +352,12 @@ consul:
       description:
         - What the catalog has of the node, with the services by id. V(null) if it does not have the node, or the token may not
           read it.
-        - Compare C(node_id) with that of the agent before you rely on it, because O(node) may name the node of another host.
+        - Before you rely on it, check that C(address) is an address of this host. O(node) may be the name of another node.
       returned: with O(node), if there is a leader
       type: dict
       sample:
         node: app1
-        node_id: 9462b729-8407-5dd9-be89-d81900ac2e55
+        address: 192.0.2.31
         services: {web-1: {name: web, modify_index: 12}}
     checks:
       description: The checks of the agent by id.

@@ -6,22 +6,19 @@ them, and they keep their last state: https://github.com/hashicorp/consul/issues
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.module_utils.host.agent import unknown_services
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
-UNIT = "consul"
 
-
-def stale_services(look: Look) -> list[dict[str, Any]]:
-    """The stale services of a host: node, id, name and modify_index of each. None where the agent or the catalog did not
-    answer, or where this run has changed the agent since."""
-    consul = look.get("consul") or {}
+def stale_services(look: Look, addresses: Collection[str]) -> list[dict[str, Any]]:
+    """The stale services of a host with these addresses: node, id, name and modify_index of each. None where the agent or the
+    catalog did not answer, or where this run has changed the agent since."""
+    consul: Mapping[str, Any] = look.get("consul") or {}
     catalog, services = consul.get("catalog"), consul.get("services")
-    # The node may be that of another host, such as while hosts exchange their names.
-    if not catalog or services is None or catalog["node_id"] != node_id(look):
+    if not catalog or services is None or not is_own_node(consul, addresses):
         return []
     return [
         {"node": catalog["node"], "id": identity, **catalog["services"][identity]}
@@ -29,11 +26,8 @@ def stale_services(look: Look) -> list[dict[str, Any]]:
     ]
 
 
-def node_id(look: Look) -> str | None:
-    """The id of the agent's node. The token of a client's agent may not ask the agent for it, so it is read from the disk."""
-    consul: Mapping[str, Any] = look.get("consul") or {}
-    if consul.get("node_id"):
-        return consul["node_id"]
-    data = look.get("consul_data") or {}
-    folders = [one["data_dir"] for one in consul.get("running") or [] if one["unit"] == UNIT]
-    return (data.get(folders[0]) or {}).get("node_id_on_disk") if len(folders) == 1 else None
+def is_own_node(consul: Mapping[str, Any], addresses: Collection[str]) -> bool:
+    """Whether the node in the catalog is that of the agent. If hosts exchange their names in the inventory, it is the node of
+    another host. A client's own token may not ask the agent for its name."""
+    catalog = consul["catalog"]
+    return consul["node"] == catalog["node"] if consul.get("node") else catalog["address"] in addresses

@@ -160,15 +160,14 @@ def test_the_look_has_the_catalog_of_the_node(playbook, agent):
         one["consul"] for one in playbook.run(*map(look, ("tester", NODE, "nowhere", None)))
     ]
     catalog = own["catalog"]
-    assert catalog["node"] == "tester"
-    assert catalog["node_id"] == (agent.folder / "data/node-id").read_text().strip()
+    assert (catalog["node"], catalog["address"]) == ("tester", "127.0.0.1")
     indexes = services(agent, "tester")
     assert catalog["services"] == {
         identity: {"name": name, "modify_index": indexes[identity]}
         for identity, name in (("consul", "consul"), ("known", "web"))
     }
     assert own["services"].keys() == {"known"}
-    assert other["catalog"]["services"].keys() == {"web-1", "web-2"} and other["catalog"]["node_id"] == ""
+    assert other["catalog"]["services"].keys() == {"web-1", "web-2"} and other["catalog"]["address"] == "192.0.2.9"
     assert unknown["catalog"] is None and "catalog" not in nothing
 
 

@@ -46,7 +46,7 @@ def look_at_catalog(client, node, services):
         return {"catalog": None}
     catalog = {
         "node": entry["Node"]["Node"],
-        "node_id": entry["Node"]["ID"],
+        "address": entry["Node"]["Address"],
         "services": {
             identity: {"name": one["Service"], "modify_index": one["ModifyIndex"]}
             for identity, one in (entry.get("Services") or {}).items()

@@ -8,9 +8,8 @@ from ansible_collections.dockyard.consul.plugins.filter.stale_services import st
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, Look, run_id
 from ansible_collections.dockyard.consul.plugins.plugin_utils.stale_services import stale_services
 
-NODE_ID = "9462b729-8407-5dd9-be89-d81900ac2e55"
-DATA = {"/var/lib/consul": {"error": None, "node_id_on_disk": NODE_ID}}
-AGENT = {"unit": "consul", "data_dir": "/var/lib/consul"}
+ADDRESS, OTHER_ADDRESS = "192.0.2.31", "192.0.2.32"
+ADDRESSES = ["172.17.0.1", ADDRESS]
 STALE = {"node": "app1", "id": "web-2", "name": "web", "modify_index": 22}
 
 
@@ -20,26 +19,25 @@ def registered(*identities):
     }
 
 
-def catalog(*identities, node="app1", node_id=NODE_ID):
-    return {"node": node, "node_id": node_id, "services": registered(*identities)}
+def catalog(*identities, node="app1", address=ADDRESS):
+    return {"node": node, "address": address, "services": registered(*identities)}
 
 
-def look(changed=(), run=None, consul_data=DATA, **consul):
+def look(changed=(), run=None, **consul):
     """The look of a client, whose agent does not answer the question for itself."""
     agent = {
         "error": "HTTP 403",
         "errors": {"self": "HTTP 403"},
-        "running": [AGENT],
         "services": {"web-1": {}},
         "catalog": catalog("web-1", "web-2"),
         **consul,
     }
     agent = {name: value for name, value in agent.items() if value != "missing"}
-    return {"run": run or run_id(), "changed": list(changed), "consul": agent, "consul_data": consul_data}
+    return {"run": run or run_id(), "changed": list(changed), "consul": agent}
 
 
-def found(known):
-    return stale_services(Look.of({"ansible_facts": {FACT: known}}))
+def found(known, addresses=ADDRESSES):
+    return stale_services(Look.of({"ansible_facts": {FACT: known}}), addresses)
 
 
 def test_what_the_agent_does_not_know_is_stale():
@@ -73,40 +71,38 @@ def test_what_is_not_known_is_not_stale(known):
     assert found(known) == []
 
 
-OTHER_ID = "00000000-0000-0000-0000-00000000000b"
-
-
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("options", "addresses", "expected"),
     [
-        pytest.param({}, [STALE], id="by the data folder"),
-        pytest.param({"node_id": NODE_ID, "consul_data": {}}, [STALE], id="by the agent itself"),
-        pytest.param({"catalog": catalog("web-2", node_id=OTHER_ID)}, [], id="the node of another host"),
-        pytest.param({"node_id": OTHER_ID}, [], id="the agent has another id"),
-        pytest.param({"catalog": catalog("web-2", node_id="")}, [], id="a node without an id"),
-        pytest.param({"consul_data": {}}, [], id="no data folder"),
-        pytest.param({"consul_data": {"/var/lib/consul": {"node_id_on_disk": None}}}, [], id="no id on the disk"),
-        pytest.param({"running": []}, [], id="no agent runs"),
-        pytest.param({"running": [{**AGENT, "unit": "another"}]}, [], id="another agent runs"),
-        pytest.param({"running": [{**AGENT, "unit": None}, AGENT]}, [STALE], id="another agent runs as well"),
-        pytest.param({"running": [{**AGENT, "data_dir": None}]}, [], id="the data folder is not known"),
-        pytest.param({"running": [AGENT, AGENT]}, [], id="two of one unit"),
+        pytest.param({}, ADDRESSES, [STALE], id="by the address"),
+        pytest.param({"catalog": catalog("web-2", address="2001:db8::1")}, ["2001:db8::1"], [STALE], id="by IPv6"),
+        pytest.param({}, [OTHER_ADDRESS], [], id="the node of another host"),
+        pytest.param({}, [], [], id="no addresses are known"),
+        pytest.param({"node": "app1"}, [], [STALE], id="by the agent itself"),
+        pytest.param({"node": "app2"}, ADDRESSES, [], id="the agent has another name"),
     ],
 )
-def test_only_the_node_of_the_host_itself(options, expected):
+def test_only_the_node_of_the_host_itself(options, addresses, expected):
     """While hosts exchange their names, the catalog's node of this name is that of the other, whose services are fine."""
-    assert found(look(**options)) == expected
+    assert found(look(**options), addresses) == expected
+
+
+def host(known, **facts):
+    return {"ansible_facts": {FACT: known, **facts}}
 
 
 def test_the_filter_is_over_hosts():
-    other = catalog("db-1", node="app2", node_id=OTHER_ID)
-    known = {
-        "a1": look(),
-        "a2": look(services={}, catalog=other, node_id=OTHER_ID),
-        "a3": look(services={"web-1": {}, "web-2": {}}),
-        "a4": {},
+    other = catalog("db-1", node="app2", address=OTHER_ADDRESS)
+    hostvars = {
+        "a1": host(look(), all_ipv4_addresses=ADDRESSES),
+        "a2": host(
+            look(services={}, catalog=other), all_ipv4_addresses=["192.0.2.9"], all_ipv6_addresses=[OTHER_ADDRESS]
+        ),
+        "a3": host(look(services={"web-1": {}, "web-2": {}}), all_ipv4_addresses=ADDRESSES),
+        "a4": host({}, all_ipv4_addresses=ADDRESSES),
+        "a5": host(look()),
+        "a6": {},
     }
-    hostvars = {host: {"ansible_facts": {FACT: one}} for host, one in known.items()}
     db = {"node": "app2", "id": "db-1", "name": "db", "modify_index": 21}
-    assert stale_services_of(["a1", "a2", "a3", "a4"], hostvars) == [STALE, db]
+    assert stale_services_of(hostvars, hostvars) == [STALE, db]
     assert stale_services_of(["a3"], hostvars) == stale_services_of([], hostvars) == []

@@ -151,7 +151,7 @@ def test_output_as_one_line():
 
 NODE = {"Node": "app1", "ID": "1-2", "Address": "192.0.2.31"}
 CATALOG = {"Node": NODE, "Services": {"web-1": {"ID": "web-1", "Service": "web", "Port": 80, "ModifyIndex": 12}}}
-SEEN = {"node": "app1", "node_id": "1-2", "services": {"web-1": {"name": "web", "modify_index": 12}}}
+SEEN = {"node": "app1", "address": "192.0.2.31", "services": {"web-1": {"name": "web", "modify_index": 12}}}
 AGENT = {"agent__self": SELF, "agent__checks": {}, "agent__services": SERVICES, "status__leader": "192.0.2.11:8300"}
 
 
