@@ -105,7 +105,9 @@ import json
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
 
-ABSENT, STALE, DENIED = "doesn't exist", "index is stale", "Permission denied"
+ABSENT = "doesn't exist"
+STALE = "index is stale"
+DENIED = "Permission denied"
 
 
 class Service:
