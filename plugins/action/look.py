@@ -68,7 +68,9 @@ class ActionModule(ActionBase):
             add(result, gathered)
 
         arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], *options["paths"]], "digest_key": look.digest_key()}
-        arguments["token"] = options["token"] or self._agent_token(variables)
+        values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
+        arguments["node"] = node_name(values)
+        arguments["token"] = options["token"] or agent_token(values)
         found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         found.pop("invocation", None)
         if is_bad(found):
@@ -106,22 +108,6 @@ class ActionModule(ActionBase):
         add(result, gathered)
         return result
 
-    def _agent_token(self, variables: Mapping[str, Any]) -> str:
-        """The token of the host's agent, as the roles place it. Empty where the host has none yet."""
-        values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
-        try:
-            if given := values.get("consul_agent_acl_agent_token"):
-                return given
-            site = SiteValues(values)
-            folder = site_secrets.checked_folder(site.secrets_dir)
-            file = site_secrets.node_token(site.node_name)
-        except (AnsibleError, KeyError, site_secrets.SecretError):
-            return ""  # check_variables reports it, with all other problems of the host
-        try:
-            return site_secrets.read(folder, file, "uuid") or ""
-        except site_secrets.SecretError as error:
-            raise AnsibleActionFail(str(error)) from error
-
     def _variables_of_host(self, task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
         """The variables of the host whose facts this task sets."""
         if not self._task.delegate_to:
@@ -141,6 +127,30 @@ def has_facts(variables: Mapping[str, Any]) -> bool:
     """Whether the facts that the roles read are known."""
     known = variables.get("ansible_facts") or {}
     return all(name in known for name in FACTS)
+
+
+def node_name(values: Mapping[str, Any]) -> str | None:
+    """The name of the host's node. None where it cannot be determined."""
+    try:
+        return SiteValues(values).node_name
+    except (AnsibleError, KeyError):
+        return None  # check_variables reports it, with all other problems of the host
+
+
+def agent_token(values: Mapping[str, Any]) -> str:
+    """The token of the host's agent, as the roles place it. Empty where the host has none yet."""
+    try:
+        if given := values.get("consul_agent_acl_agent_token"):
+            return given
+        site = SiteValues(values)
+        folder = site_secrets.checked_folder(site.secrets_dir)
+        file = site_secrets.node_token(site.node_name)
+    except (AnsibleError, KeyError, site_secrets.SecretError):
+        return ""  # check_variables reports it, with all other problems of the host
+    try:
+        return site_secrets.read(folder, file, "uuid") or ""
+    except site_secrets.SecretError as error:
+        raise AnsibleActionFail(str(error)) from error
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:

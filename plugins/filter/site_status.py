@@ -370,7 +370,7 @@ class Site:
                     "registration",
                     one["node"],
                     f"{one['node']}: the catalog has the service {one['id']}, and the agent of the node does not know it. Its"
-                    " state never changes. Remove it from the catalog (docs/troubleshooting.md)",
+                    " state never changes. Run the site again, which removes it from the catalog",
                 )
         for check in self.checks:
             own = (self._of_agent(check["node"], "checks") or {}).get(check["id"])

@@ -35,6 +35,11 @@ options:
     description: Read the Consul agent, its services and checks, and the processes of Consul on this host.
     type: bool
     default: true
+  node:
+    description:
+      - Name of the node of this host. With O(agent), read what the catalog has of this node.
+      - The token needs to read the node and its services. Without a leader, the catalog is not read.
+    type: str
   checks:
     description:
       - Read the checks of the agent alone. The token needs to read the node and its services, as the agent's own token
@@ -308,7 +313,7 @@ consul:
       sample: null
     errors:
       description:
-        - The reason by question, V(self), V(checks), V(services) or V(leader). A question that the token may not ask
+        - The reason by question, V(self), V(checks), V(services), V(leader) or V(catalog). A question that the token may not ask
           does not hide the answers to the others.
       type: dict
       sample: {}
@@ -344,6 +349,17 @@ consul:
       description: The services of the agent by id, as Consul returns them. They hold no token.
       type: dict
       sample: {web-1: {ID: web-1, Service: web, Port: 80}}
+    catalog:
+      description:
+        - What the catalog has of the node, with the services by id. V(null) if it does not have the node, or the token may not
+          read it.
+        - Before you rely on it, check that C(address) is an address of this host. O(node) may be the name of another node.
+      returned: with O(node), if there is a leader
+      type: dict
+      sample:
+        node: app1
+        address: 192.0.2.31
+        services: {web-1: {name: web, modify_index: 12}}
     checks:
       description: The checks of the agent by id.
       type: dict
@@ -650,7 +666,7 @@ def look_at_units(module, known):
 
 def look_at_consul(params, client, key, known):
     if params["agent"]:
-        known["consul"] = agent.look_at_agent(client)
+        known["consul"] = agent.look_at_agent(client, params["node"])
         known["consul"]["running"] = consul_process.look_at_processes()
     if params["checks"]:
         known["checks"] = agent.look_at_checks(client)
@@ -669,6 +685,7 @@ def main():
     module = ConsulModule(
         argument_spec={
             "agent": {"type": "bool", "default": True},
+            "node": {"type": "str"},
             "checks": {"type": "bool", "default": False},
             "cluster": {"type": "bool", "default": False},
             "consul_binaries": names,

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lab.testing import ROOT
+from lab.testing import ROOT, PlaybookRun
 
 SERVER, CLIENT = "playbooks/consul_server.yml", "playbooks/consul_client.yml"
 
@@ -236,11 +238,95 @@ def state(lab) -> dict[str, tuple]:
 
 
 ALONE = """
-- hosts: consul_client
+- hosts: {group}
   become: true
   gather_facts: false
-  roles: [dockyard.consul.consul_client]
+  roles: [dockyard.consul.{role}]
 """
+
+
+@pytest.fixture
+def alone(converge, tmp_path) -> Callable[..., PlaybookRun]:
+    """Runs roles, each in a play of a user's own, without a playbook of ours before it. Facts and look are up to the role."""
+
+    def alone(*roles: str, **options: Any):
+        play = tmp_path / "play.yml"
+        play.write_text("".join(ALONE.format(group=role, role=role) for role in roles))
+        inventory = tmp_path / "hosts.yml"
+        inventory.write_text(json.dumps(options.get("groups", {})))
+        return converge(str(play), "--inventory", str(inventory), *options.get("flags", []))
+
+    return alone
+
+
+PROBE = "probe.service.consul"
+REGISTRATIONS = "/var/lib/consul/services /var/lib/consul/checks"
+
+
+@pytest.fixture
+def program(lab) -> Iterator[None]:
+    """A program on the client, registered with a check."""
+    lab.exec("client1", "systemd-run --unit probe python3 -m http.server --bind 127.0.0.1 8099")
+    check = {"TCP": "127.0.0.1:8099", "Interval": "1s", "Timeout": "1s"}
+    lab.consul("agent/service/register", "client1", "PUT", {"Name": "probe", "Port": 8099, "Check": check})
+    lab.wait_for(lambda: lab.dns(PROBE, "client1"), 30, "the service is in DNS")
+    yield
+    lab.exec("client1", "systemctl stop probe || true")
+    for identity in lab.consul("agent/services", "client1"):
+        lab.consul(f"agent/service/deregister/{identity}", "client1", "PUT")
+
+
+@pytest.mark.parametrize("by", ["the site", "the role alone"])
+def test_services_that_the_agent_has_lost_are_removed_from_the_catalog(
+    lab, run, converge, alone, program, tmp_path, by
+):
+    """consul#5209: under deny, an agent may not remove what it does not know. Redis still runs, the probe does not."""
+    groups = {"redis": {"hosts": {"client1": {}}}}
+    inventory = tmp_path / "groups.yml"
+    inventory.write_text(json.dumps(groups))
+
+    def repair(*flags):
+        if by == "the site":
+            return converge("site.yml", "--inventory", str(inventory), *flags)
+        return alone("consul_client", "redis", groups=groups, flags=flags)
+
+    alone("redis", groups=groups)
+    lab.wait_for(lambda: lab.dns("redis.service.consul", "client1"), 30, "Redis is in DNS")
+    address = {lab.address("client1")}
+
+    lab.exec(
+        "client1", f"systemctl stop consul && rm -r {REGISTRATIONS} && systemctl stop probe && systemctl start consul"
+    )
+    blocked = "journalctl --unit consul --output cat _PID=$(systemctl show --property MainPID --value consul)"
+    lab.wait_for(
+        lambda: lab.exec("client1", blocked).count("Service deregistration blocked by ACLs") >= 2,
+        60,
+        "the agent may not remove them",
+    )
+    assert lab.consul("agent/services", "client1") == {}
+    assert lab.dns(PROBE, "client1") == lab.dns("redis.service.consul", "client1") == address, "both are passing"
+    status = run("playbooks/status.yml", "--inventory", str(inventory))
+    assert not status.ok and "Run the site again, which removes it from the catalog" in " ".join(status.output.split())
+
+    foretold = repair("--check")
+    assert "item=client1: probe" in foretold.output and foretold.changed == {"client1": 2}, foretold.changes
+    assert lab.dns(PROBE, "client1") == address, "check mode removed it"
+
+    done = repair()
+    for item in ("probe", "redis"):
+        assert re.search(rf"^changed: \[client1 -> consul1.*\(item=client1: {item}", done.output, re.MULTILINE), (
+            done.output
+        )
+    assert done.changed == {"client1": 2}, done.changes
+    lab.wait_for(lambda: lab.dns("redis.service.consul", "client1") == address, 30, "Redis is in DNS again")
+    assert lab.dns(PROBE, "client1") == set()
+    assert {one["CheckID"] for one in lab.consul("health/node/client1")} == {
+        "serfHealth",
+        *lab.consul("agent/checks", "client1"),
+    }
+
+    again = repair()
+    assert not again.changed and "item=client1" not in again.output, again.changes
 
 
 @pytest.mark.parametrize("by", ["the site", "the role alone"])
@@ -259,7 +345,7 @@ def test_a_rebuilt_host_comes_back_under_its_name(lab, converge, tmp_path, by):
             converge("site.yml")
         else:
             play = tmp_path / "play.yml"
-            play.write_text(ALONE)
+            play.write_text(ALONE.format(group="consul_client", role="consul_client"))
             converge(str(play))
     assert not {name for text in seen for name in lab.secrets_in(text)}, "a process was started with a secret"
     lab.wait_for(lambda: lab.members() == {"consul1": 1, "client1": 1}, 30, "both are alive")

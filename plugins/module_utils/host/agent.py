@@ -9,6 +9,8 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 
 MEMBER_STATES = {1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 LONGEST_OUTPUT = 300
+# Of every server. The leader registers it, and no agent has it.
+SERVER_SERVICE = "consul"
 
 
 def shortened(text):
@@ -16,8 +18,9 @@ def shortened(text):
     return " ".join((text or "").split())[:LONGEST_OUTPUT]
 
 
-def look_at_agent(client):
-    """What the agent says of itself. A question that its token may not ask hides none of the others' answers."""
+def look_at_agent(client, node=None):
+    """What the agent says of itself, and what the catalog has of the node. A question that its token may not ask hides none of
+    the others' answers."""
     found, errors = {}, {}
     for name, path, understood in QUESTIONS:
         try:
@@ -26,7 +29,40 @@ def look_at_agent(client):
             errors[name] = str(error)
             if error.status is None:  # no answer at all: the next question would wait as long
                 break
+    # Without a leader, the agent would look for one until the time is over.
+    if node and found.get("leader") and "services" in found:
+        try:
+            found.update(look_at_catalog(client, node, found["services"]))
+        except ConsulError as error:
+            errors["catalog"] = str(error)
     return {"error": errors.get("self") or errors.get("checks"), "errors": errors, **found}
+
+
+def look_at_catalog(client, node, services):
+    """What the catalog has of the node. If it has services that the agent does not know, the agent is asked again, because one
+    may have been registered in between."""
+    entry = client.get("catalog/node/" + node).data or {}
+    if not entry.get("Node"):
+        return {"catalog": None}
+    catalog = {
+        "node": entry["Node"]["Node"],
+        "address": entry["Node"]["Address"],
+        "services": {
+            identity: {"name": one["Service"], "modify_index": one["ModifyIndex"]}
+            for identity, one in (entry.get("Services") or {}).items()
+        },
+    }
+    found = {"catalog": catalog}
+    if unknown_services(catalog["services"], services):
+        found["services"] = client.get("agent/services").data or {}
+    return found
+
+
+def unknown_services(registered, services):
+    """The ids that the catalog has registered and that the agent does not have."""
+    return [
+        identity for identity, one in registered.items() if identity not in services and one["name"] != SERVER_SERVICE
+    ]
 
 
 def of_self(own):

@@ -80,7 +80,13 @@ def test_a_host_of_which_nothing_is_known(action):
     result = action({"token": "abc", "paths": ["/etc/mine/*"]})
     assert [name for name, _arguments in action.calls] == [SETUP, HOST]
     assert action.calls[0][1] == {"gather_subset": FACT_SUBSETS}
-    arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], "/etc/mine/*"], "digest_key": "00ff", "token": "abc"}
+    arguments = {
+        **HOST_INFO,
+        "paths": [*HOST_INFO["paths"], "/etc/mine/*"],
+        "digest_key": "00ff",
+        "node": "app1",
+        "token": "abc",
+    }
     assert action.calls[1][1] == arguments
     assert not result["changed"] and result["looked"] and result["warnings"] == ["careful"]
     assert result["ansible_facts"] == {
@@ -214,6 +220,19 @@ def test_the_token_is_that_of_the_agent(action, tokens, secrets_dir):
     assert token(hostvars=hosts, **delegated) == tokens[1], "that of the host that is looked at"
     hosts["s2"]["consul_agent_acl_agent_token"] = "of s2"
     assert token(hostvars=hosts, given=given, **delegated) == "of s2"
+
+
+def test_the_node_is_that_of_the_host(action):
+    def node(**options):
+        action(facts=GATHERED, **options)
+        return action.calls[-1][1]["node"]
+
+    assert node() == "app1"
+    assert node(given={"consul_agent_node_name": trust_as_template("{{ 's' ~ 2 }}")}) == "s2"
+    assert node(given={"consul_agent_node_name": trust_as_template("{{ nobody }}")}) is None
+    delegated = {"delegate_to": "c2", "delegate_facts": True}
+    assert node(hostvars={"c2": {"inventory_hostname": "c2", "consul_agent_node_name": "s2"}}, **delegated) == "s2"
+    assert node(hostvars={"other": {}}, **delegated) is None, "a host that is not in the inventory"
 
 
 @pytest.mark.parametrize(

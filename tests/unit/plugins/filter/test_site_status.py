@@ -153,6 +153,7 @@ def test_a_service_that_its_agent_does_not_know(site):
     site["hosts"]["app1"]["consul"]["services"] = {}
     (problem,) = site_status(**site)["problems"]
     assert problem["where"] == "app1" and "the agent of the node does not know it" in problem["say"]
+    assert problem["say"].endswith("Run the site again, which removes it from the catalog")
 
 
 def test_a_registration_that_acls_block(site):

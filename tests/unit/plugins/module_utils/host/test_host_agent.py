@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.host.agent import (
     look_at_agent,
     look_at_checks,
     look_at_cluster,
     shortened,
+    unknown_services,
 )
 
 
@@ -145,3 +147,79 @@ def test_a_cluster_that_is_silent_is_told_of():
 def test_output_as_one_line():
     assert shortened(" two\nlines\t") == "two lines"
     assert shortened(None) == ""
+
+
+NODE = {"Node": "app1", "ID": "1-2", "Address": "192.0.2.31"}
+CATALOG = {"Node": NODE, "Services": {"web-1": {"ID": "web-1", "Service": "web", "Port": 80, "ModifyIndex": 12}}}
+SEEN = {"node": "app1", "address": "192.0.2.31", "services": {"web-1": {"name": "web", "modify_index": 12}}}
+AGENT = {"agent__self": SELF, "agent__checks": {}, "agent__services": SERVICES, "status__leader": "192.0.2.11:8300"}
+
+
+def test_the_catalog_of_a_node():
+    client = FakeClient(**AGENT, catalog__node__app1=CATALOG)
+    seen = look_at_agent(client, "app1")
+    assert seen["catalog"] == SEEN and seen["services"] == SERVICES and seen["errors"] == {}
+    assert client.asked.count("agent/services") == 1
+
+
+def test_the_catalog_is_not_read_without_a_node():
+    assert "catalog" not in look_at_agent(FakeClient(**AGENT))
+
+
+@pytest.mark.parametrize("entry", [None, {}, {"Node": None, "Services": {}}])
+def test_a_node_that_the_catalog_does_not_have(entry):
+    seen = look_at_agent(FakeClient(**AGENT, catalog__node__app1=entry), "app1")
+    assert seen["catalog"] is None and seen["errors"] == {}
+
+
+def test_a_node_without_services():
+    seen = look_at_agent(FakeClient(**AGENT, catalog__node__app1={"Node": NODE, "Services": None}), "app1")
+    assert seen["catalog"] == {**SEEN, "services": {}}
+
+
+@pytest.mark.parametrize("path", ["agent/services", "status/leader"])
+def test_the_catalog_is_not_read_without(path):
+    client = FakeClient(**AGENT, catalog__node__app1=CATALOG)
+    client.refused = {path}
+    assert "catalog" not in look_at_agent(client, "app1") and "catalog/node/app1" not in client.asked
+
+
+def test_the_catalog_is_not_read_without_a_leader():
+    client = FakeClient(**{**AGENT, "status__leader": ""}, catalog__node__app1=CATALOG)
+    assert "catalog" not in look_at_agent(client, "app1") and "catalog/node/app1" not in client.asked
+
+
+def test_a_catalog_that_does_not_answer_is_no_part_of_the_agents_own_error():
+    seen = look_at_agent(FakeClient(**AGENT), "app1")
+    assert "catalog" not in seen and seen["error"] is None
+    assert seen["errors"] == {"catalog": "GET catalog/node/app1: no answer within 5 s"}
+
+
+class Busy(FakeClient):
+    """An agent that registers a service after it was first asked."""
+
+    def get(self, path):
+        answer = super().get(path)
+        if path == "agent/services":
+            self.data[path] = SERVICES
+        return answer
+
+
+def test_a_service_that_is_registered_during_the_look():
+    """The catalog has it, and the agent had not when it was asked before."""
+    client = Busy(**{**AGENT, "agent__services": None}, catalog__node__app1=CATALOG)
+    seen = look_at_agent(client, "app1")
+    assert seen["catalog"] == SEEN and seen["services"] == SERVICES
+
+
+def test_an_agent_that_stops_during_the_look():
+    client = FakeClient(**{**AGENT, "agent__services": {}}, catalog__node__app1=CATALOG)
+    client.get = lambda path, get=client.get: client.asked.count(path) and client.refused.add(path) or get(path)
+    seen = look_at_agent(client, "app1")
+    assert client.asked.count("agent/services") == 2
+    assert "catalog" not in seen and seen["errors"] == {"catalog": "GET agent/services: HTTP 403"}
+
+
+def test_services_that_the_agent_does_not_know():
+    registered = {"consul": {"name": "consul"}, "web-1": {"name": "web"}, "web-2": {"name": "web"}}
+    assert unknown_services(registered, {"web-1": {}}) == ["web-2"]
