@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.dockyard.consul.plugins.lookup.site_value import Templated
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
@@ -38,7 +38,9 @@ class ActionModule(ActionBase):
         _checked, options = self.validate_argument_spec(
             argument_spec={
                 "again": {"type": "bool", "default": False},
+                "facts_only": {"type": "bool", "default": False},
                 "forget": {"type": "list", "elements": "str", "default": []},
+                "optional": {"type": "bool", "default": False},
                 "paths": {"type": "list", "elements": "str", "default": []},
                 "token": {"type": "str", "no_log": True},
             }
@@ -53,7 +55,32 @@ class ActionModule(ActionBase):
             return {**result, "ansible_facts": known.without(forgotten)}
         if known and not options["again"]:
             return result
+        if not options["optional"]:
+            return self._look(result, options, variables, task_vars)
+        # With ignore_unreachable, Ansible would end the run where the task has run_once.
+        try:
+            looked = self._look(result, options, variables, task_vars)
+        except AnsibleConnectionFailure as error:
+            looked = {"unreachable": True, "msg": str(error)}
+        if not is_bad(looked):
+            return looked
+        host = self._task.delegate_to or task_vars.get("inventory_hostname")
+        reason = looked.get("msg", "")
+        return {
+            "changed": False,
+            "looked": False,
+            "reason": reason,
+            "warnings": [f"{host} cannot be looked at: {reason}"],
+        }
 
+    def _look(
+        self,
+        result: dict[str, Any],
+        options: Mapping[str, Any],
+        variables: Mapping[str, Any],
+        task_vars: dict[str, Any],
+    ) -> dict[str, Any]:
+        known = look.Look.of(variables)
         known_facts = variables.get("ansible_facts") or {}
         if not all(name in known_facts for name in FACTS):
             gathered = self._execute_module(
@@ -62,6 +89,8 @@ class ActionModule(ActionBase):
             if is_bad(gathered):
                 return gathered
             add(result, gathered)
+        if options["facts_only"]:
+            return result
 
         arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], *options["paths"]], "digest_key": look.digest_key()}
         arguments["token"] = options["token"] or self._agent_token(variables)

@@ -33,6 +33,11 @@ options:
     description: Look even if this run has already looked at the host, such as after an installation.
     type: bool
     default: false
+  facts_only:
+    description:
+      - Only gather the facts of Ansible that are missing. The host does not count as looked at.
+    type: bool
+    default: false
   forget:
     description:
       - Parts of the look that count as not known from here on, such as V(docker) after containers were replaced. The host is not
@@ -41,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  optional:
+    description:
+      - Whether a host that cannot be looked at, such as one that is down, is a warning and no error. RV(reason) has the cause.
+    type: bool
+    default: false
   paths:
     description:
       - Further absolute paths to look at. V(*) and V(?) match as in a shell, but also a leading dot.
@@ -74,6 +84,17 @@ EXAMPLES = r"""
   delegate_facts: true
   loop: "{{ groups.consul_server | difference(ansible_play_hosts_all) }}"
 
+- name: Look at the servers until one runs
+  dockyard.consul.look:
+    optional: true
+  delegate_to: "{{ item }}"
+  delegate_facts: true
+  loop: "{{ groups.consul_server }}"
+  loop_control:
+    break_when: (server.ansible_facts | default({})).dockyard_host | default({}) | dockyard.consul.runs(['consul'])
+  register: server
+  run_once: true
+
 - name: Show the version of a package
   ansible.builtin.debug:
     msg: "{{ ansible_facts.dockyard_host.packages['redis-server'] }}"
@@ -85,9 +106,14 @@ looked:
   returned: success
   type: bool
   sample: true
+reason:
+  description: Why the host cannot be looked at.
+  returned: if it cannot, and O(optional=true)
+  type: str
+  sample: "Failed to connect to the host via ssh: connect to host consul1 port 22: Connection refused"
 ansible_facts:
   description: What is added to the facts of the host, besides those of M(ansible.builtin.setup).
-  returned: if RV(looked)
+  returned: if RV(looked), or facts were gathered
   type: dict
   contains:
     dockyard_host:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.template import Templar, trust_as_template
 from ansible_collections.dockyard.consul.plugins.action.look import FACT_SUBSETS, ActionModule
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
@@ -39,7 +39,9 @@ def action(secrets_dir):
         },
     }  # fmt: skip
 
-    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced):
+    def act(
+        args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced
+    ):
         task = SimpleNamespace(
             args=args or {}, async_val=0, check_mode=check, delegate_to=delegate_to, delegate_facts=delegate_facts,
             action="dockyard.consul.look", diff=False,
@@ -118,6 +120,38 @@ def test_a_module_that_fails(action, bad):
     assert action(answers={SETUP: bad}) == bad
     assert [name for name, _arguments in action.calls] == [SETUP]
     assert action(facts=GATHERED, answers={HOST: {**bad, "invocation": {"module_args": {}}}}) == bad
+
+
+@pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])
+@pytest.mark.parametrize("facts", [None, GATHERED])
+def test_an_optional_look_that_fails(action, bad, facts):
+    result = action({"optional": True}, facts=facts, answers={SETUP: bad, HOST: bad})
+    warnings = [f"app1 cannot be looked at: {bad['msg']}"]
+    assert result == {"changed": False, "looked": False, "reason": bad["msg"], "warnings": warnings}
+
+
+def test_a_host_that_is_down(action):
+    def refuse():
+        raise AnsibleConnectionFailure("no route")
+
+    down = {SETUP: SimpleNamespace(keys=refuse)}
+    with pytest.raises(AnsibleConnectionFailure):
+        action(answers=down)
+    result = action({"optional": True}, delegate_to="s1", delegate_facts=True, hostvars={"s1": {}}, answers=down)
+    assert not result.keys() & {"unreachable", "failed", "ansible_facts"}
+    assert result["reason"] == "no route" and result["warnings"] == ["s1 cannot be looked at: no route"]
+
+
+def test_an_optional_look_at_a_host_that_answers(action):
+    assert action({"optional": True})["looked"]
+
+
+def test_facts_only(action):
+    result = action({"facts_only": True})
+    assert [name for name, _arguments in action.calls] == [SETUP]
+    assert not result["looked"] and result["ansible_facts"].keys() == {"ansible_interfaces", "discovered"}
+    action.calls.clear()
+    assert not action({"facts_only": True}, facts=GATHERED)["looked"] and not action.calls
 
 
 def test_a_host_that_the_task_is_delegated_to(action):
