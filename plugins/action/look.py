@@ -41,6 +41,7 @@ class ActionModule(ActionBase):
                 "again": {"type": "bool", "default": False},
                 "facts_only": {"type": "bool", "default": False},
                 "forget": {"type": "list", "elements": "str", "default": []},
+                "optional": {"type": "bool", "default": False},
                 "paths": {"type": "list", "elements": "str", "default": []},
                 "token": {"type": "str", "no_log": True},
             }
@@ -54,18 +55,45 @@ class ActionModule(ActionBase):
             if not self._task.check_mode:
                 known.note_changed(options["forget"])
             return result
-        if options["facts_only"]:
-            return self._with_facts(result, variables, task_vars)
         if known and not options["again"]:
             return result
+        if not options["optional"]:
+            return self._look(result, options, variables, task_vars)
+        # With ignore_unreachable, Ansible would end the run where the task has run_once.
+        try:
+            looked = self._look(result, options, variables, task_vars)
+        except AnsibleConnectionFailure as error:
+            looked = {"unreachable": True, "msg": str(error)}
+        if not is_bad(looked):
+            return looked
+        host = self._task.delegate_to or task_vars.get("inventory_hostname")
+        reason = looked.get("msg", "")
+        return {
+            "changed": False,
+            "looked": False,
+            "reason": reason,
+            "warnings": [f"{host} cannot be looked at: {reason}"],
+        }
 
+    def _look(
+        self,
+        result: dict[str, Any],
+        options: Mapping[str, Any],
+        variables: Mapping[str, Any],
+        task_vars: dict[str, Any],
+    ) -> dict[str, Any]:
+        known = look.Look.of(variables)
         if self._task.run_once and not self._task.delegate_to:
             raise AnsibleActionFail("run_once would make the look at one host a fact of every host. Remove run_once.")
         if not has_facts(variables):
-            gathered = self._gather(task_vars)
+            gathered = self._execute_module(
+                "ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars
+            )
             if is_bad(gathered):
                 return gathered
             add(result, gathered)
+        if options["facts_only"]:
+            return result
 
         arguments = {**HOST_INFO, "paths": [*HOST_INFO["paths"], *options["paths"]], "digest_key": look.digest_key()}
         values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
@@ -87,25 +115,6 @@ class ActionModule(ActionBase):
         }
         result["ansible_facts"][look.FACT] = new
         result["looked"] = True
-        return result
-
-    def _gather(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        return self._execute_module("ansible.legacy.setup", {"gather_subset": FACT_SUBSETS}, task_vars=task_vars)
-
-    def _with_facts(
-        self, result: dict[str, Any], variables: Mapping[str, Any], task_vars: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """With C(run_once), Ansible ends the play for all hosts if one is unreachable, despite C(ignore_unreachable)."""
-        if has_facts(variables):
-            return result
-        try:
-            gathered = self._gather(task_vars)
-        except AnsibleConnectionFailure as error:
-            gathered = {"unreachable": True, "msg": str(error)}
-        if is_bad(gathered):
-            host = self._task.delegate_to or task_vars.get("inventory_hostname")
-            return {**result, "warnings": [f"The facts of {host} are not known: {gathered.get('msg')}"]}
-        add(result, gathered)
         return result
 
     def _variables_of_host(self, task_vars: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -64,8 +64,14 @@ _value:
     acl_server:
       description:
         - Inventory name of the server through which ACL tokens are made. V(consul_agent_acl_server), or the first server that
-          runs by this run's look, or the first one.
+          runs by this run's look, or the first one that this run has looked at, or the first one.
       type: str
+    acl_server_candidates:
+      description:
+        - Inventory names of the servers outside the play that this run has not looked at. Look at them, one after the other until
+          one runs, before a token is made. Empty if this run knows a server that runs, or if V(consul_agent_acl_server) is set.
+      type: list
+      elements: str
     secrets_dir:
       description: >-
         Folder on the controller that keeps the secrets of the site. V(site_secrets_dir), or C(.secrets) in the folder of the

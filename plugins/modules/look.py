@@ -35,8 +35,7 @@ options:
     default: false
   facts_only:
     description:
-      - Only run M(ansible.builtin.setup), if the host has no facts in this run. The host is not looked at.
-      - A host that cannot be reached is not an error. The task warns, and the facts of the host stay unknown.
+      - Only gather the facts of Ansible that are missing. The host does not count as looked at.
     type: bool
     default: false
   forget:
@@ -47,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  optional:
+    description:
+      - Whether a host that cannot be looked at, such as one that is down, is a warning and no error. RV(reason) has the cause.
+    type: bool
+    default: false
   paths:
     description:
       - Further absolute paths to look at. V(*) and V(?) match as in a shell, but also a leading dot.
@@ -80,6 +84,17 @@ EXAMPLES = r"""
   delegate_facts: true
   loop: "{{ groups.consul_server | difference(ansible_play_hosts_all) }}"
 
+- name: Look at the servers until one runs
+  dockyard.consul.look:
+    optional: true
+  delegate_to: "{{ item }}"
+  delegate_facts: true
+  loop: "{{ groups.consul_server }}"
+  loop_control:
+    break_when: (server.ansible_facts | default({})).dockyard_host | default({}) | dockyard.consul.runs(['consul'])
+  register: server
+  run_once: true
+
 - name: Show the version of a package
   ansible.builtin.debug:
     msg: "{{ ansible_facts.dockyard_host.packages['redis-server'] }}"
@@ -91,9 +106,14 @@ looked:
   returned: success
   type: bool
   sample: true
+reason:
+  description: Why the host cannot be looked at.
+  returned: if it cannot, and O(optional=true)
+  type: str
+  sample: "Failed to connect to the host via ssh: connect to host consul1 port 22: Connection refused"
 ansible_facts:
   description: What is added to the facts of the host, besides those of M(ansible.builtin.setup).
-  returned: if RV(looked)
+  returned: if RV(looked), or facts were gathered
   type: dict
   contains:
     dockyard_host:

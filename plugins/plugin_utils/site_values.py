@@ -25,6 +25,7 @@ NAMES = (
     "servers_group",
     "servers",
     "acl_server",
+    "acl_server_candidates",
     "secrets_dir",
     "acl_enabled",
     "dns_cache_seconds",
@@ -69,13 +70,23 @@ class SiteValues(Mapping[str, Any]):
 
     @cached_property
     def acl_server(self) -> str:
-        """The server through which tokens are made: the first one whose agent runs, by this run's look."""
+        """The server through which tokens are made: the first one whose agent runs, by this run's look. Where none runs, one
+        that answers Ansible is named, so that the error comes from its agent."""
         given = self._variables.get("consul_agent_acl_server")
         if given or not self.servers:
             return given or ""
-        hostvars = self._variables.get("hostvars") or {}
-        running = (server for server in self.servers if Look.of(hostvars.get(server) or {}).runs("consul"))
-        return next(running, self.servers[0])
+        looked_at = filter(self._look_of, self.servers)
+        return next(filter(self._runs, self.servers), None) or next(looked_at, self.servers[0])
+
+    @cached_property
+    def acl_server_candidates(self) -> list[str]:
+        """The servers outside the play to look at before a token is made, one after the other until one runs. None if this
+        run knows a server that runs. Those that have answered in this run, or in an earlier one, come first."""
+        if self._variables.get("consul_agent_acl_server") or any(map(self._runs, self.servers)):
+            return []
+        in_play = self._variables.get("ansible_play_hosts_all") or []
+        unknown = [server for server in self.servers if server not in in_play and not self._look_of(server)]
+        return sorted(unknown, key=lambda server: not self._facts_of(server).get("interfaces"))
 
     @cached_property
     def secrets_dir(self) -> str:
@@ -94,6 +105,20 @@ class SiteValues(Mapping[str, Any]):
         ttls = (self._extra.get("dns_config") or {}).get("service_ttl") or {}
         durations = [self._variables.get("nginx_lb_resolver_valid") or "1s", *ttls.values()]
         return max(1, *(math.ceil(seconds(duration)) for duration in durations))
+
+    def _runs(self, host: str) -> bool:
+        """Whether the agent of a host runs, by this run's look."""
+        return self._look_of(host).runs("consul")
+
+    def _look_of(self, host: str) -> Look:
+        return Look.of({"ansible_facts": self._facts_of(host)})
+
+    def _facts_of(self, host: str) -> Mapping[str, Any]:
+        """Not templated, as facts are no templates. Templating all variables of a host takes long."""
+        hostvars = self._variables.get("hostvars") or {}
+        raw_get = getattr(hostvars, "raw_get", hostvars.get)
+        variables = raw_get(host)
+        return (variables.get("ansible_facts") or {}) if isinstance(variables, Mapping) else {}
 
     @property
     def _extra(self) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "module_calls"
+    CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_start(self, _playbook):
         execute = ActionBase._execute_module

@@ -112,14 +112,31 @@ def test_another_way_to_the_lab_is_told_of_before_a_host_is_made(lab, way):
 
 @pytest.fixture(scope="module")
 def late(lab) -> list[str]:
-    """The inventory with a third app host; from where its container is made on, the site has that host."""
-    return ["--inventory", str(lab.scenario / "late" / "hosts.yml")]
+    """The inventory with a third app host, whose container is made here. From here on, the site has that host."""
+    inventory = ["--inventory", str(lab.scenario / "late" / "hosts.yml")]
+    run = lab.playbook("lab/create.yml", *inventory)
+    assert run.ok and run.changed.keys() == {"app3"}, run.output
+    return inventory
+
+
+@pytest.mark.parametrize(
+    ("tag", "missing"),
+    [
+        ("consul_config", "the user consul does not exist on the host"),
+        ("docker_host_service", "There is no unit docker.service on this host. Install what brings it"),
+        ("mydemo_kv", "at http://127.0.0.1:8500: connection refused: no agent listens there"),
+        ("mydemo_build", "The image was not built. No Docker engine runs on app3. Run the layer docker_host"),
+    ],
+)
+def test_a_stage_alone_on_a_new_host_names_what_is_missing(lab, late, tag, missing):
+    run = lab.playbook("site.yml", *late, "--limit", "app3", "--tags", tag)
+    assert not run.ok
+    assert missing in " ".join(run.output.split()), run.output
+    # On the controller, the first of these runs makes the secrets of the host.
+    assert set(run.changes) <= {"Make the secrets that are missing: changed: [app3]"}
 
 
 def test_a_late_host_joins_even_after_an_interrupted_run(lab, late):
-    run = lab.playbook("lab/create.yml", *late)
-    assert run.ok and run.changed.keys() == {"app3"}, run.output
-
     # The first run is killed with the agent half configured. What is then there must be no hindrance to the second.
     lab.interrupted_playbook("Ensure that Consul runs with this configuration", "site.yml", *late, "--limit", "app3")
     run = lab.playbook("site.yml", *late, "--limit", "app3")

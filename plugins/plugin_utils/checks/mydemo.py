@@ -47,6 +47,21 @@ def kv_password(v: Values) -> Iterator[Problem]:
         )
 
 
+def same_configuration(v: Values) -> Iterator[Problem]:
+    """One key serves all hosts, and any of them may write it. The values are compared before templating."""
+    hosts = v.groups.get("mydemo") or []
+    if v.host not in hosts:
+        return
+    ours, theirs = v.raw_of(v.host), v.raw_of(hosts[0])
+    for name, default in KV_VARIABLES.items():
+        if ours.get(name, ours.get(default)) != theirs.get(name, theirs.get(default)):
+            yield Problem(
+                name,
+                f"{name} of {v.host} differs from that of {hosts[0]}. All hosts of the group mydemo read one key of Consul. Set"
+                f" {name} for the whole group.",
+            )
+
+
 def only_mydemo(v: Values) -> Iterator[Problem]:
     name = v.get("release_name", "mydemo")
     if name != "mydemo":
@@ -103,12 +118,22 @@ def _makes_secrets(v: Values) -> bool:
     return not v.site.acl_enabled or v["mydemo_acl"] and can_create_tokens(v)
 
 
+# What is in the key, and the variable that a default is taken from.
+KV_VARIABLES = {
+    "mydemo_kv_key": "",
+    "mydemo_show_message": "",
+    "mydemo_redis_host": "",
+    "mydemo_redis_port": "redis_port",
+    "mydemo_redis_db": "",
+    "mydemo_redis_password": "redis_password",
+}
 # What the app would refuse to read from its key.
 KV_CHECKS = [
     matching("mydemo_kv_key", r"[^/].*", "It must be a key of Consul's KV store, such as redis or mydemo/settings."),
     not_empty("mydemo_redis_host", "Set it to the host where the app finds Redis."),
     port("mydemo_redis_port"),
     at_least(0, "mydemo_redis_db"),
+    same_configuration,
 ]
 CHECKS = [
     lan_address,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from unittest.mock import ANY
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.template import Templar, trust_as_template
 from ansible_collections.dockyard.consul.plugins.action.look import FACT_SUBSETS, ActionModule
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
@@ -147,6 +147,38 @@ def test_a_module_that_fails(action, bad):
     assert action(facts=GATHERED, answers={HOST: {**bad, "invocation": {"module_args": {}}}}) == bad
 
 
+@pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])
+@pytest.mark.parametrize("facts", [None, GATHERED])
+def test_an_optional_look_that_fails(action, bad, facts):
+    result = action({"optional": True}, facts=facts, answers={SETUP: bad, HOST: bad})
+    warnings = [f"app1 cannot be looked at: {bad['msg']}"]
+    assert result == {"changed": False, "looked": False, "reason": bad["msg"], "warnings": warnings}
+
+
+def test_a_host_that_is_down(action):
+    def refuse():
+        raise AnsibleConnectionFailure("no route")
+
+    down = {SETUP: SimpleNamespace(keys=refuse)}
+    with pytest.raises(AnsibleConnectionFailure):
+        action(answers=down)
+    result = action({"optional": True}, delegate_to="s1", delegate_facts=True, hostvars={"s1": {}}, answers=down)
+    assert not result.keys() & {"unreachable", "failed", "ansible_facts"}
+    assert result["reason"] == "no route" and result["warnings"] == ["s1 cannot be looked at: no route"]
+
+
+def test_an_optional_look_at_a_host_that_answers(action):
+    assert action({"optional": True})["looked"]
+
+
+def test_facts_only(action):
+    result = action({"facts_only": True})
+    assert [name for name, _arguments in action.calls] == [SETUP]
+    assert not result["looked"] and result["ansible_facts"].keys() == {"ansible_interfaces", "discovered"}
+    action.calls.clear()
+    assert not action({"facts_only": True}, facts=GATHERED)["looked"] and not action.calls
+
+
 def test_a_host_that_the_task_is_delegated_to(action):
     hosts = {"s1": {"ansible_facts": known()}, "s2": {"ansible_facts": GATHERED}}
     assert not action(delegate_to="s1", delegate_facts=True, hostvars=hosts)["looked"]
@@ -156,26 +188,11 @@ def test_a_host_that_the_task_is_delegated_to(action):
         action(delegate_to="s1", hostvars=hosts)
 
 
-def test_the_facts_alone(action):
-    result = action({"facts_only": True})
-    assert [name for name, _arguments in action.calls] == [SETUP]
-    assert not result["looked"] and look.FACT not in result["ansible_facts"]
-    assert "ansible_facts" not in action({"facts_only": True}, facts=GATHERED)
-    assert len(action.calls) == 1, "they are known"
-
-
-@pytest.mark.parametrize("bad", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "gone"}])
-def test_the_facts_of_a_host_that_cannot_be_reached(action, bad):
-    result = action({"facts_only": True}, delegate_to="s1", delegate_facts=True, answers={SETUP: bad})
-    assert not result.get("failed") and not result.get("unreachable") and "ansible_facts" not in result
-    assert result["warnings"] == [f"The facts of s1 are not known: {bad['msg']}"]
-
-
 def test_a_real_run_goes_on_without_a_host_that_cannot_be_reached(local_playbook):
     """Although one host does it for all."""
     lost = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
     gather = {
-        "dockyard.consul.look": {"facts_only": True},
+        "dockyard.consul.look": {"facts_only": True, "optional": True},
         "delegate_to": "{{ item }}",
         "delegate_facts": True,
         "loop": ["lost"],

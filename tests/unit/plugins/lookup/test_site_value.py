@@ -76,6 +76,7 @@ def test_every_value_of_a_host_with_defaults():
         "servers_group": "consul_server",
         "servers": ["c1"],
         "acl_server": "c1",
+        "acl_server_candidates": ["c1"],
         "secrets_dir": "/site/.secrets",
         "acl_enabled": True,
         "dns_cache_seconds": 1,

@@ -87,6 +87,8 @@ def server(active, run=None, changed=()):
         ({"c2": server("active", run="another")}, "c1"),
         ({"c2": server("inactive", changed=["unit:consul"]), "c3": server("active")}, "c2"),  # started by this run
         ({"c1": server("inactive"), "c2": server("inactive")}, "c1"),
+        # Nobody could look at c1. The others answer, so that the run can name what is wrong there.
+        ({"c1": {}, "c2": server("inactive"), "c3": server("inactive")}, "c2"),
     ],
 )
 def test_the_server_that_makes_tokens(hostvars, expected):
@@ -95,6 +97,49 @@ def test_the_server_that_makes_tokens(hostvars, expected):
     assert site_values({**variables, "consul_agent_acl_server": "other"}).acl_server == "other"
 
 
+FACTS = {"ansible_facts": {"interfaces": ["lo"]}}
+
+
+@pytest.mark.parametrize(
+    ("given", "hostvars", "expected"),
+    [
+        ({}, {}, ["c1", "c2", "c3"]),
+        ({}, {"c1": server("active", run="another")}, ["c1", "c2", "c3"]),
+        # One that answered in this run comes first.
+        ({}, {"c1": {}, "c2": FACTS, "c3": FACTS}, ["c2", "c3", "c1"]),
+        ({}, {"c3": server("active")}, []),
+        ({}, {"c3": server("inactive", changed=["unit:consul"])}, []),
+        ({}, {"c1": server("inactive"), "c2": {}}, ["c2", "c3"]),
+        # The play looks at its own hosts, and c1 has dropped out of it.
+        ({"ansible_play_hosts_all": ["c1", "c2", "c3", "web1"]}, {"c2": server("inactive")}, []),
+        ({"ansible_play_hosts_all": ["c1", "web1"]}, {"c1": server("inactive")}, ["c2", "c3"]),
+        ({"ansible_play_hosts_all": ["c1", "web1"]}, {"c1": server("active")}, []),
+        ({"consul_agent_acl_server": "c2"}, {}, []),
+    ],
+)
+def test_the_servers_to_look_at_before_a_token_is_made(given, hostvars, expected):
+    variables = {**HOST, "groups": {"consul_server": ["c1", "c2", "c3"]}, "hostvars": hostvars, **given}
+    assert site_values(variables).acl_server_candidates == expected
+
+
+def test_only_the_facts_of_servers_are_read():
+    """As Ansible's hostvars are: reading a host templates all of its variables."""
+
+    class HostVars(dict):
+        def raw_get(self, host):
+            return dict.get(self, host)
+
+        def get(self, host, default=None):
+            raise AssertionError("all variables of the host were templated")
+
+        __getitem__ = get
+
+    variables = {**HOST, "hostvars": HostVars(c1=server("inactive"))}
+    assert site_values(variables).acl_server == "c1"
+    assert site_values(variables).acl_server_candidates == []
+
+
 def test_a_site_without_servers_makes_no_tokens():
     assert site_values({**HOST, "groups": {}}).acl_server == ""
+    assert site_values({**HOST, "groups": {}}).acl_server_candidates == []
     assert site_values({**HOST, "groups": {}, "consul_agent_acl_server": "c9"}).acl_server == "c9"

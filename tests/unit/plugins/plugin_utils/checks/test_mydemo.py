@@ -89,6 +89,27 @@ def test_wrong(demo, given, text):
     assert len(problems) == 1 and problems[0].startswith(text), problems
 
 
+@pytest.mark.parametrize(
+    ("own", "first", "variable"),
+    [
+        ({}, {}, ""),
+        ({"mydemo_show_message": "Hi"}, {"mydemo_show_message": "Hi"}, ""),
+        ({"mydemo_version": "2"}, {"mydemo_version": "1"}, ""),
+        ({"redis_port": 6380, "mydemo_redis_port": 6379}, {"mydemo_redis_port": 6379}, ""),
+        ({"mydemo_show_message": "Hi"}, {}, "mydemo_show_message"),
+        ({}, {"mydemo_kv_key": "other"}, "mydemo_kv_key"),
+        ({"redis_port": 6380}, {}, "mydemo_redis_port"),
+        ({"mydemo_redis_password": "not-shown"}, {"redis_password": "neither"}, "mydemo_redis_password"),
+    ],
+)
+def test_one_configuration_for_all_hosts(said, own, first, variable):
+    """Any of them may write it into Consul."""
+    given = {**ALLOW, **own, "groups": {"mydemo": ["web0", "web1"]}}
+    problems = said("mydemo", given, entry_point="kv", creates_secrets=True, hostvars={"web0": first})
+    text = f"{variable} of web1 differs from that of web0. All hosts of the group mydemo read one key of Consul."
+    assert [problem.partition(" Set ")[0] for problem in problems] == ([text] if variable else [])
+
+
 DENY = {"mydemo_version": "1.0.0"}
 
 
