@@ -30,7 +30,7 @@ INDEXED = ("kv/", "session/", "health/", "catalog/node", "catalog/service", "acl
 # What Consul's own 404 says where it carries no X-Consul-Index.
 MISSING = {
     "agent/service/": re.compile("unknown service ID", re.IGNORECASE),
-    "agent/health/service/": re.compile(r'\[\]\Z|\{"AggregatedStatus"'),
+    "agent/health/service/": re.compile(r'\[\]\Z|\{"AggregatedStatus"|Service(Name|Id) \S+ Not Found', re.IGNORECASE),
     "session/renew/": re.compile("Session id .* not found"),
 }
 # The JSON type of answers that carry no X-Consul-Index.
@@ -66,6 +66,8 @@ def settings_from(options, environ=None):
     settings = {name: value for name, value in options.items() if value is not None}
     # Another host than that of CONSUL_HTTP_ADDR has neither its socket nor its path, and must not get its password.
     own_host = "host" in settings or "unix_socket" in settings
+    if environ.get("CONSUL_HTTP_AUTH"):
+        settings.setdefault("http_auth", environ["CONSUL_HTTP_AUTH"])
     for name, value in _address_from(environ).items():
         if not own_host or name not in ("unix_socket", "path_prefix", "http_auth"):
             settings.setdefault(name, value)
@@ -88,16 +90,14 @@ def settings_from(options, environ=None):
 
 
 def _address_from(environ):
-    """The options that CONSUL_HTTP_ADDR, CONSUL_HTTP_AUTH and CONSUL_HTTP_SSL stand for."""
+    """The options that CONSUL_HTTP_ADDR and CONSUL_HTTP_SSL stand for."""
     address = environ.get("CONSUL_HTTP_ADDR", "")
     found = {}
     if address.lower().startswith("unix://"):
         found["unix_socket"] = address[len("unix://") :]
     elif address:
         found = _parts_of(address)
-    if environ.get("CONSUL_HTTP_AUTH"):
-        found["http_auth"] = environ["CONSUL_HTTP_AUTH"]
-    if environ.get("CONSUL_HTTP_SSL") and _truth(environ, "CONSUL_HTTP_SSL"):
+    if environ.get("CONSUL_HTTP_SSL") and _truth(environ, "CONSUL_HTTP_SSL") and "unix_socket" not in found:
         found["scheme"] = "https"
     return {name: value for name, value in found.items() if value}
 

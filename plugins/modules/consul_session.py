@@ -15,7 +15,8 @@ description:
 notes:
   - Everyone who uses the same name on the same node shares the session, and its locks. Give each its own name if only one of
     them may hold a lock.
-  - If several sessions of the node have the name, O(state=present) uses the oldest, and O(state=absent) destroys all.
+  - If several sessions of the node have the name, O(state=present) uses the oldest. O(state=absent) and O(recreate) destroy
+    all.
   - Consul can end a session with a TTL as late as twice the TTL after the last renewal.
   - To create, renew or destroy a session, the token requires C(session:write) for the node. If O(node) is not set, it also
     requires C(agent:read), to read the name of the agent's node.

@@ -88,6 +88,7 @@ def client_of(server, **options):
         ({"CONSUL_HTTP_AUTH": "u:p"}, {"http_auth": "u:p"}),
         ({"CONSUL_HTTP_AUTH": "u:p", "CONSUL_HTTP_ADDR": "a:b@h"}, {"host": "h", "http_auth": "u:p"}),
         ({"CONSUL_HTTP_ADDR": ":8501"}, {"port": 8501}),
+        ({"CONSUL_HTTP_ADDR": "unix:///s", "CONSUL_HTTP_SSL": "1"}, {"unix_socket": "/s"}),
         ({"CONSUL_HTTP_ADDR": "UNIX:///run/consul.sock"}, {"unix_socket": "/run/consul.sock"}),
     ],
 )
@@ -114,6 +115,7 @@ def test_an_explicit_option_wins():
 def test_another_host_gets_no_password_of_the_address(own):
     environ = {"CONSUL_HTTP_ADDR": "http://u:p@other:1/path"}
     assert settings_from(own, environ).keys() & {"http_auth", "path_prefix"} == set()
+    assert settings_from(own, {**environ, "CONSUL_HTTP_AUTH": "a:b"})["http_auth"] == "a:b"
 
 
 def test_the_token_file_wins_over_the_token(tmp_path):
@@ -272,6 +274,8 @@ def test_an_answer_that_is_not_of_consul(server, path, body):
         ("agent/service/web", b"unknown service ID: web"),
         ("agent/service/web", b'Unknown service ID "web". Ensure that the service ID is passed, not the service name.'),
         ("agent/health/service/name/web", b"[]"),
+        ("agent/health/service/name/web", b"ServiceName web Not Found"),
+        ("session/renew/x", b"Session id 'x' not found"),
         ("agent/health/service/id/web", b'{"AggregatedStatus":"critical","Service":null,"Checks":null}'),
     ],
 )
