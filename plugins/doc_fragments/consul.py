@@ -10,7 +10,7 @@ class ModuleDocFragment:
 options:
   host:
     description:
-      - Host of the agent's HTTP API.
+      - Host of the agent's HTTP API, a name or an address. An IPv6 address may be in brackets.
       - Defaults to the host in the environment variable E(CONSUL_HTTP_ADDR), otherwise V(127.0.0.1).
     type: str
   port:
@@ -26,14 +26,25 @@ options:
     choices: [http, https]
   unix_socket:
     description:
-      - UNIX socket of the agent's HTTP API. O(host) and O(port) are then ignored.
+      - UNIX socket of the agent's HTTP API, an absolute path. O(host) and O(port) are then ignored.
       - Defaults to the path in E(CONSUL_HTTP_ADDR) if that begins with C(unix://) and O(host) is not set.
     type: path
+  path_prefix:
+    description:
+      - Path under which a reverse proxy serves the API, without C(/v1). The proxy must pass on the header C(X-Consul-Index).
+      - Defaults to the path in E(CONSUL_HTTP_ADDR) if neither O(host) nor O(unix_socket) is set, otherwise there is none.
+    type: str
   token:
     description:
       - ACL token. It is sent in a header, never in a URL.
       - Defaults to the content of the file in E(CONSUL_HTTP_TOKEN_FILE), otherwise to E(CONSUL_HTTP_TOKEN).
       - A token that Consul does not know is an error, in every O(ignore:state).
+    type: str
+  http_auth:
+    description:
+      - User and password for a reverse proxy in front of Consul (HTTP basic authentication), as V(USER:PASSWORD).
+      - Defaults to E(CONSUL_HTTP_AUTH). Otherwise to the user and the password in E(CONSUL_HTTP_ADDR) if neither O(host) nor
+        O(unix_socket) is set.
     type: str
   validate_certs:
     description:
@@ -42,8 +53,8 @@ options:
     type: bool
   ca_path:
     description:
-      - File on the managed host with the CA certificates to trust.
-      - Defaults to E(CONSUL_CACERT), otherwise to the CA certificates that the host trusts.
+      - File on the managed host with the CA certificates to trust, or a folder of such files, which is read at any depth.
+      - Defaults to E(CONSUL_CACERT), otherwise to E(CONSUL_CAPATH), otherwise to the CA certificates that the host trusts.
     type: path
   client_cert:
     description:
@@ -55,10 +66,30 @@ options:
       - File on the managed host with the private key of O(client_cert).
       - Defaults to E(CONSUL_CLIENT_KEY).
     type: path
+  tls_server_name:
+    description:
+      - Name that the agent's certificate must have, and that is sent to the agent (SNI). By default, O(host).
+      - Defaults to E(CONSUL_TLS_SERVER_NAME).
+    type: str
   datacenter:
     description:
-      - Datacenter in which keys are read and written, and services are looked up. By default, that of the agent.
-      - Registrations and maintenance mode always belong to the agent itself, so this option does not affect them.
+      - Datacenter in which keys, sessions and external nodes are read and written, and services are looked up. By default,
+        that of the agent.
+      - Registrations with an agent and maintenance mode always belong to the agent itself, so this option does not affect
+        them.
+    type: str
+  namespace:
+    description:
+      - Namespace (Consul Enterprise). An open source agent refuses it.
+      - Defaults to E(CONSUL_NAMESPACE).
+      - The tests of this collection run the open source Consul. They test what is sent, and that such an agent refuses it.
+    type: str
+  partition:
+    description:
+      - Admin partition (Consul Enterprise 1.11 or newer). The module asks the agent first whether it has partitions, since
+        an older agent ignores this parameter.
+      - Defaults to E(CONSUL_PARTITION).
+      - Tested as O(namespace).
     type: str
   consistency:
     description:

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import base64
 import collections
+import functools
 import http.client
 import ipaddress
 import json
 import os
+import re
 import socket
 import ssl
 import time
 import urllib.error
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from ansible.module_utils.common.text.converters import to_native, to_text
 from ansible.module_utils.urls import Request, make_context
@@ -22,34 +25,63 @@ from ansible.module_utils.urls import Request, make_context
 RETRY_FIRST_PAUSE = 0.25
 RETRY_LONGEST_PAUSE = 4
 
+# Consul's answers to these carry X-Consul-Index, also a 404 and an empty list.
+INDEXED = ("kv/", "session/", "health/", "catalog/node", "catalog/service", "acl/policies", "acl/roles", "acl/tokens")
+# What Consul's own 404 says where it carries no X-Consul-Index.
+MISSING = {
+    "agent/service/": re.compile("unknown service ID", re.IGNORECASE),
+    "agent/health/service/": re.compile(r'\[\]\Z|\{"AggregatedStatus"|Service(Name|Id) \S+ Not Found', re.IGNORECASE),
+    "session/renew/": re.compile("Session id .* not found"),
+}
+# The JSON type of answers that carry no X-Consul-Index.
+SHAPES = {
+    "agent/self": dict,
+    "agent/services": (dict, type(None)),
+    "agent/checks": (dict, type(None)),
+    "agent/members": list,
+    "status/leader": str,
+    "status/peers": list,
+}
+CHECK_ADDRESS = "check host, port, scheme and path_prefix"
+NOT_CONSUL = f"a web server or a proxy answered, not Consul's HTTP API: {CHECK_ADDRESS}"
+
 Answer = collections.namedtuple("Answer", "status data index")
 
 
 class ConsulError(Exception):
     """What went wrong, in one line for a person, with what was asked. The token is never part of it."""
 
-    def __init__(self, message, status=None, method=None, path=None, words=None):
+    def __init__(self, message, status=None, method=None, path=None, words=None, is_missing=False):
         super().__init__(message)
         self.status = status
         self.method = method
         self.path = path
         self.words = words  # what Consul itself said
+        self.is_missing = is_missing  # Consul has nothing under this path
 
 
 def settings_from(options, environ=None):
     """Fill in unset connection options from the variables that the consul command line reads."""
     environ = os.environ if environ is None else environ
     settings = {name: value for name, value in options.items() if value is not None}
+    # Another host than that of CONSUL_HTTP_ADDR has neither its socket nor its path, and must not get its password.
+    own_host = "host" in settings or "unix_socket" in settings
+    if environ.get("CONSUL_HTTP_AUTH"):
+        settings.setdefault("http_auth", environ["CONSUL_HTTP_AUTH"])
     for name, value in _address_from(environ).items():
-        if name != "unix_socket" or "host" not in settings:
+        if not own_host or name not in ("unix_socket", "path_prefix", "http_auth"):
             settings.setdefault(name, value)
-    for name, variable in (
-        ("ca_path", "CONSUL_CACERT"),
-        ("client_cert", "CONSUL_CLIENT_CERT"),
-        ("client_key", "CONSUL_CLIENT_KEY"),
+    for name, variables in (
+        ("ca_path", ("CONSUL_CACERT", "CONSUL_CAPATH")),
+        ("client_cert", ("CONSUL_CLIENT_CERT",)),
+        ("client_key", ("CONSUL_CLIENT_KEY",)),
+        ("tls_server_name", ("CONSUL_TLS_SERVER_NAME",)),
+        ("namespace", ("CONSUL_NAMESPACE",)),
+        ("partition", ("CONSUL_PARTITION",)),
     ):
-        if environ.get(variable):
-            settings.setdefault(name, environ[variable])
+        for variable in variables:
+            if environ.get(variable):
+                settings.setdefault(name, environ[variable])
     if environ.get("CONSUL_HTTP_SSL_VERIFY"):
         settings.setdefault("validate_certs", _truth(environ, "CONSUL_HTTP_SSL_VERIFY"))
     if "token" not in settings:
@@ -58,21 +90,39 @@ def settings_from(options, environ=None):
 
 
 def _address_from(environ):
-    found = {}
+    """The options that CONSUL_HTTP_ADDR and CONSUL_HTTP_SSL stand for."""
     address = environ.get("CONSUL_HTTP_ADDR", "")
-    if address.startswith("unix://"):
-        return {"unix_socket": address[len("unix://") :]}
-    if address:
-        try:
-            parts = urlsplit(address if "://" in address else "//" + address)
-            found = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
-        except ValueError as error:
-            raise ConsulError(f"CONSUL_HTTP_ADDR holds {address!r}, which is not an address: {error}") from error
-        if found["scheme"] not in ("", "http", "https"):
-            raise ConsulError(f"CONSUL_HTTP_ADDR holds {address!r}: its scheme must be http, https or unix")
-    if environ.get("CONSUL_HTTP_SSL") and _truth(environ, "CONSUL_HTTP_SSL"):
+    found = {}
+    if address.lower().startswith("unix://"):
+        found["unix_socket"] = address[len("unix://") :]
+    elif address:
+        found = _parts_of(address)
+    if environ.get("CONSUL_HTTP_SSL") and _truth(environ, "CONSUL_HTTP_SSL") and "unix_socket" not in found:
         found["scheme"] = "https"
     return {name: value for name, value in found.items() if value}
+
+
+def _parts_of(address):
+    """The parts of CONSUL_HTTP_ADDR. A message does not repeat an address that may have a password in it."""
+    shown = "an address with '@'" if "@" in address else repr(address)
+    if not address.isprintable() or " " in address:
+        raise ConsulError(f"CONSUL_HTTP_ADDR holds {shown}, which has a space or an unprintable character")
+    try:
+        parts = urlsplit(address if "://" in address else "//" + address)
+        found = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
+    except ValueError:
+        raise ConsulError(
+            f"CONSUL_HTTP_ADDR holds {shown}, which is not an address: write it as http://host:port or host:port,"
+            " and an IPv6 address in brackets"
+        ) from None
+    if found["scheme"] not in ("", "http", "https"):
+        raise ConsulError(f"CONSUL_HTTP_ADDR holds {shown}: its scheme must be http, https or unix")
+    if parts.query or parts.fragment:
+        raise ConsulError(f"CONSUL_HTTP_ADDR holds {shown}: an address has no '?' and no '#'")
+    found["path_prefix"] = unquote(parts.path).strip("/")
+    if parts.username is not None:
+        found["http_auth"] = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return found
 
 
 def _truth(environ, variable):
@@ -93,10 +143,12 @@ def _token_from(environ):
         try:
             with open(path, encoding="utf-8") as file:
                 token = file.read().strip()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ConsulError(
                 f"cannot read the token file {path} that CONSUL_HTTP_TOKEN_FILE names: {error}"
             ) from error
+        except ValueError:
+            raise ConsulError(f"the token file {path} that CONSUL_HTTP_TOKEN_FILE names is not text") from None
     return token or environ.get("CONSUL_HTTP_TOKEN")
 
 
@@ -107,34 +159,45 @@ class ConsulClient:
         port=8500,
         scheme="http",
         unix_socket=None,
+        path_prefix="",
         token=None,
+        http_auth=None,
         validate_certs=True,
         ca_path=None,
         client_cert=None,
         client_key=None,
+        tls_server_name=None,
         datacenter=None,
+        namespace=None,
+        partition=None,
         consistency="default",
         timeout=10,
         retries=3,
     ):
-        # A header with a line break would be refused by http.client with a message that quotes it.
-        if token and not token.isprintable():
-            raise ConsulError("the token holds a line break or another unprintable character")
+        host = _checked_host(host)
+        if not 0 < port < 65536:
+            raise ConsulError(f"port: {port} is not a TCP port: write a number from 1 to 65535")
+        if unix_socket and not os.path.isabs(unix_socket):
+            raise ConsulError(f"unix_socket: {unix_socket!r} is not an absolute path")
         for option, path in (("ca_path", ca_path), ("client_cert", client_cert), ("client_key", client_key)):
             if path and not os.access(path, os.R_OK):
                 raise ConsulError(f"{option}: there is no file {path} that can be read on this host")
-        self.base_url = _base_url(scheme, host, port)
+        self.base_url = _base_url(scheme, host, port) + _checked_prefix(path_prefix)
         self.place = f"unix://{unix_socket}" if unix_socket else self.base_url
+        self.unix_socket = unix_socket
         self.datacenter = datacenter
+        self.namespace = namespace
+        self.partition = partition
         self.consistency = consistency
         self.timeout = timeout
         self.retries = retries
         self.token = token
+        self._partition_is_known = not partition
         self._http = Request(
-            headers={"X-Consul-Token": token} if token else {},
+            headers=_headers(token, http_auth),
             http_agent="dockyard.consul",
             unix_socket=unix_socket,
-            context=_tls_context(scheme, validate_certs, ca_path, client_cert, client_key),
+            context=_tls_context(scheme, validate_certs, ca_path, client_cert, client_key, tls_server_name),
             # As the consul command line: a proxy is never asked for what is on this machine.
             use_proxy=not (unix_socket or _is_loopback(host)),
             use_netrc=False,
@@ -158,16 +221,48 @@ class ConsulClient:
             data = json.dumps(data).encode("utf-8")
         return self._call("PUT", path, params, data, self.timeout, False, idempotent)
 
+    def post(self, path, params=None, data=None):
+        """Ask a question that has a body."""
+        body = json.dumps(data).encode("utf-8")
+        return self._call("POST", path, params, body, self.timeout, False, idempotent=True)
+
     def delete(self, path, params=None):
         return self._call("DELETE", path, params, None, self.timeout, False, idempotent=True)
 
     def _call(self, method, path, params, data, timeout, missing_ok, idempotent):
+        self._refuse_unknown_partition()
+        params = {**self._tenancy("ns", "partition"), **(params or {})}
+        if path == "txn" and (self.namespace or self.partition):
+            data = json.dumps(_in_tenancy(json.loads(data), self._tenancy("Namespace", "Partition"))).encode("utf-8")
+        return self._call_again(method, path, params, data, timeout, missing_ok, idempotent)
+
+    def _tenancy(self, namespace, partition):
+        """The namespace and the admin partition of Consul Enterprise, under these names, where they are set."""
+        found = {namespace: self.namespace, partition: self.partition}
+        return {name: value for name, value in found.items() if value}
+
+    def _refuse_unknown_partition(self):
+        """Before 1.11 Consul ignores the parameter, and would write into its only partition."""
+        if self._partition_is_known:
+            return
+        self._partition_is_known = True
+        try:
+            self._call_again("GET", "partitions", {}, None, self.timeout, False, idempotent=True)
+        except ConsulError as error:
+            if error.status == 404:
+                raise ConsulError(
+                    f"partition: the agent at {self.place} has no admin partitions. Only Consul Enterprise 1.11 and"
+                    " newer has them"
+                ) from error
+            # Any other answer, such as a refusal for a missing right, comes from an agent that knows partitions.
+
+    def _call_again(self, method, path, params, data, timeout, missing_ok, idempotent):
         pause = RETRY_FIRST_PAUSE
         for attempts_left in range(self.retries if idempotent else 0, -1, -1):
             try:
                 return self._call_once(method, path, params, data, timeout)
             except ConsulError as error:
-                if missing_ok and error.status == 404:
+                if missing_ok and error.is_missing:
                     return Answer(404, None, None)
                 if not attempts_left or not _may_pass(error):
                     raise
@@ -181,35 +276,139 @@ class ConsulClient:
         asked = {"method": method, "path": "/v1/" + path}
         try:
             with self._http.open(method, url, data=data, timeout=timeout) as response:
-                return _answer(response.status, response.headers, response.read())
+                answer = _answer(response.status, response.headers, response.read())
+            if method == "GET":
+                _refuse_foreign(path, answer)
+            return answer
         except ConsulError as error:
             raise ConsulError(f"{method} /v1/{path} at {self.place}: {error}", **asked) from error
         except urllib.error.HTTPError as error:
             words = _words(error)
-            message = (
-                f"{method} /v1/{path} at {self.place}: HTTP {error.code}: {words[:500]}{_advice(error.code, words)}"
-            )
-            raise ConsulError(message, status=error.code, words=words, **asked) from error
+            missing = error.code == 404 and _is_missing(path, error.headers, words)
+            advice = "" if missing else _advice(error.code, words, _is_html(error.headers))
+            message = f"{method} /v1/{path} at {self.place}: HTTP {error.code}: {words[:500]}{advice}"
+            raise ConsulError(message, status=error.code, words=words, is_missing=missing, **asked) from error
         # Whatever else happens below HTTP; Ansible's library has no common base class for its own errors.
         except Exception as error:
-            message = f"{method} /v1/{path} at {self.place}: {_transport_message(error, timeout)}"
+            message = f"{method} /v1/{path} at {self.place}: {_transport_message(error, timeout, self.unix_socket)}"
             raise ConsulError(message, **asked) from error
 
 
+def _in_tenancy(operations, tenancy):
+    """A transaction's operations name their namespace and partition themselves."""
+    return [{kind: {**operation, **tenancy} for kind, operation in one.items()} for one in operations]
+
+
+def _checked_host(host):
+    """The host as a URL has it without brackets, or an error that says what to write."""
+    if not host:
+        raise ConsulError("host is empty: write a name or an address, or leave it out to mean 127.0.0.1")
+    if "@" in host:
+        raise ConsulError("host holds a '@': set the user and the password in http_auth")
+    if host.lower().startswith("unix://"):
+        raise ConsulError(f"host: {host!r} is a UNIX socket: set unix_socket: {host[len('unix://') :]}")
+    if "://" in host:
+        parts = _pieces(host)
+        raise ConsulError(f"host: {host!r} is a URL: set {', '.join(parts) or 'scheme, host and port'} instead")
+    if not host.isprintable() or set(host) & set(" /?#\\"):
+        raise ConsulError(f"host: {host!r} has a character that is not part of a host: write a name or an address only")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" not in bare and bare == host:
+        return host
+    if _is_ipv6(bare):
+        return bare
+    parts = _pieces("//" + host)
+    if len(parts) == 2:
+        raise ConsulError(f"host: {host!r} holds a port: set {' and '.join(parts)}")
+    raise ConsulError(f"host: {host!r} is neither a name nor an address")
+
+
+def _pieces(url):
+    """Which options to set instead of this URL, as text."""
+    try:
+        parts = urlsplit(url)
+        found = {
+            "scheme": parts.scheme,
+            "host": parts.hostname,
+            "port": parts.port,
+            "path_prefix": parts.path.strip("/"),
+        }
+    except ValueError:
+        return []
+    return [f"{name}: {value}" for name, value in found.items() if value]
+
+
+def _is_ipv6(text):
+    try:
+        return bool(ipaddress.IPv6Address(text.split("%")[0]))  # Python 3.8 knows no zone
+    except ValueError:
+        return False
+
+
+def _checked_prefix(path):
+    if not path.isprintable() or set(path) & set("?#"):
+        raise ConsulError(f"path_prefix: {path!r} is not the path of a URL")
+    path = path.strip("/")
+    return quote("/" + path) if path else ""
+
+
+def _headers(token, http_auth):
+    headers = {}
+    if token:
+        # http.client would refuse these with a message that quotes the token, or names a codec.
+        if not token.isprintable():
+            raise ConsulError("the token holds a line break or another unprintable character")
+        if not token.isascii():
+            raise ConsulError(
+                "the token holds a character that is not ASCII, such as an umlaut or a typographic quote. Consul's tokens"
+                " have none: copy it again"
+            )
+        headers["X-Consul-Token"] = token
+    if http_auth:
+        if ":" not in http_auth:
+            http_auth += ":"
+        headers["Authorization"] = "Basic " + base64.b64encode(http_auth.encode("utf-8")).decode("ascii")
+    return headers
+
+
 def _base_url(scheme, host, port):
-    return f"{scheme}://{'[' + host + ']' if ':' in host else host}:{port}"
+    host = "[" + host.replace("%", "%25") + "]" if ":" in host else host
+    return f"{scheme}://{host}:{port}"
 
 
-def _tls_context(scheme, validate_certs, ca_path, client_cert, client_key):
-    """One for all calls: Ansible would load the host's CA certificates anew for each, which takes 40 ms, even for http."""
+def _tls_context(scheme, validate_certs, ca_path, client_cert, client_key, server_name=None):
+    """One for all calls: Ansible would load the host's CA certificates for each, which takes 40 ms, even for http."""
     if scheme != "https":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    first, *others = _ca_files(ca_path)
     try:
-        return make_context(
-            cafile=ca_path, validate_certs=validate_certs, client_cert=client_cert, client_key=client_key
+        context = make_context(
+            cafile=first, validate_certs=validate_certs, client_cert=client_cert, client_key=client_key
         )
+        for first in others:
+            context.load_verify_locations(cafile=first)
     except (OSError, ValueError) as error:
-        raise ConsulError(f"cannot use ca_path, client_cert or client_key: {to_native(error)}") from error
+        where = f" ({first})" if first != ca_path else ""
+        raise ConsulError(f"cannot use ca_path{where}, client_cert or client_key: {to_native(error)}") from error
+    if server_name:
+        wrap_socket = context.wrap_socket
+
+        @functools.wraps(wrap_socket)
+        def wrap_as(sock, **options):
+            return wrap_socket(sock, **{**options, "server_hostname": server_name})
+
+        context.wrap_socket = wrap_as
+    return context
+
+
+def _ca_files(path):
+    """The file itself, or all files of a folder, at any depth. As the consul command line reads CONSUL_CAPATH."""
+    if not path or not os.path.isdir(path):
+        return [path]
+    found = sorted(os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
+    if not found:
+        raise ConsulError(f"ca_path: the folder {path} has no files")
+    return found
 
 
 def _is_loopback(host):
@@ -225,21 +424,45 @@ def _answer(status, headers, body):
     try:
         data = json.loads(body.decode("utf-8")) if body.strip() else None
     except ValueError:
-        raise ConsulError("the answer is not JSON: is this Consul's HTTP API? Check host, port and any proxy") from None
+        raise ConsulError(f"the answer is not JSON: {NOT_CONSUL}") from None
     index = headers.get("X-Consul-Index", "")
     return Answer(status, data, int(index) if index.isdigit() else None)
 
 
+def _refuse_foreign(path, answer):
+    """Another program may answer with JSON too, and an empty list or object would look as if Consul had nothing."""
+    indexed = path.startswith(INDEXED) and answer.index is None
+    if indexed or not isinstance(answer.data, SHAPES.get(path, object)):
+        raise ConsulError(
+            f"the answer {'has no X-Consul-Index' if indexed else 'is not as Consul writes it'}: {NOT_CONSUL}"
+        )
+
+
+def _is_missing(path, headers, words):
+    """Whether a 404 comes from Consul, and means that there is nothing under this path."""
+    if headers.get("X-Consul-Index", "").isdigit():
+        return True
+    return any(path.startswith(start) and pattern.match(words) for start, pattern in MISSING.items())
+
+
+def _is_html(headers):
+    return headers.get("Content-Type", "").lower().startswith("text/html")
+
+
 def _words(error):
-    """What Consul said, as one line."""
+    """What Consul said, as one line. A web page is not repeated."""
     try:
         words = " ".join(to_text(error.read()).split())
     except (OSError, http.client.HTTPException):
         words = ""
-    return words or to_native(error.reason)
+    return words if words and not _is_html(error.headers) else to_native(error.reason)
 
 
-def _advice(status, words):
+def _advice(status, words, html=False):
+    if status == 401 and "ACL" not in words:
+        return " (a proxy in front of Consul requires a user and a password: check http_auth)"
+    if status == 404 or html:
+        return f" ({NOT_CONSUL})"
     if "ACL not found" in words:
         return " (the token is unknown to Consul: mistyped, expired or deleted; give a valid one)"
     if "legacy mode" in words:
@@ -248,6 +471,8 @@ def _advice(status, words):
         return " (the agent runs without ACLs: set acl.enabled in its configuration and restart it)"
     if status == 403:
         return " (the token's policies do not allow this, or no token was given)"
+    if "Consul Enterprise feature" in words:
+        return " (this agent is open source: leave out namespace and partition, and their environment variables)"
     if "No cluster leader" in words:
         return " (no server is the leader: check that enough servers are up)"
     if "unknown field" in words:
@@ -261,9 +486,11 @@ def _cause(error):
     return error.reason if isinstance(error, urllib.error.URLError) else error
 
 
-def _transport_message(error, timeout):
+def _transport_message(error, timeout, unix_socket=None):
     cause = _cause(error)
     words = to_native(cause)
+    if unix_socket and "Invalid Socket File" in words:
+        return f"{words}; check that the agent runs, and unix_socket"
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused: no agent listens there; check that it runs, and host and port"
     if isinstance(cause, (socket.timeout, TimeoutError)):
