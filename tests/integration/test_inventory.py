@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin, run by ansible-inventory of the newest and of the oldest ansible-core."""
+"""The inventory plugin. C(any_core) runs ansible-inventory of the newest and of the oldest ansible-core. C(inventory) runs
+the plugin in this process, which takes a tenth of the time."""
 
 from __future__ import annotations
 
@@ -15,6 +16,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.errors import AnsibleError
+from ansible.inventory.data import InventoryData
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader, inventory_loader
+from ansible.utils.display import Display
+from ansible_collections.dockyard.consul.plugins.plugin_utils import catalog
 from conftest import ROOT_TOKEN, Agent
 
 ROOT = Path(__file__).parents[2]
@@ -23,13 +31,14 @@ DEAD_TOKEN = "11111111-2222-3333-4444-555555555555"
 
 
 class Inventory:
-    """A configuration file, and runs of ansible-inventory over it."""
+    """A configuration file, and what ansible-inventory makes of it."""
 
     def __init__(self, folder, core="newest"):
         self.folder = folder
         self.core = core
         self.path = folder / "site.consul.yml"
         self.output = ""
+        self.warnings = []
 
     def write(self, **options):
         text = yaml.safe_dump({"plugin": "dockyard.consul.consul", **options})
@@ -53,38 +62,79 @@ class Inventory:
         self.warnings = re.findall(r"^\[WARNING\]: (.*)$", done.stderr, re.MULTILINE)
         return done
 
-    def list(self, environment=None, warnings=(), arguments=(), **options):
-        """Variables by host, and hosts by group."""
-        if options:
-            self.write(**options)
+    def list(self, *arguments, environment=None, warnings=(), **options):
+        """Variables by host. Also keeps the hosts by group."""
+        self.write(**options)
+        hosts, self.groups = self.hosts_and_groups(*arguments, environment=environment)
+        assert len(self.warnings) == len(warnings), self.warnings
+        for found, expected in zip(self.warnings, warnings, strict=True):
+            assert found.startswith(f"{self.path}: ") and expected in found, found
+        return hosts
+
+    def hosts_and_groups(self, *arguments, environment=None):
         done = self.command("--list", *arguments, environment=environment)
         assert done.returncode == 0, self.output
-        assert len(self.warnings) == len(warnings), self.output
-        for found, expected in zip(self.warnings, warnings, strict=True):
-            assert found.startswith(f"{self.path}: ") and expected in found, self.output
         # Text from Consul is marked as no template.
         data = json.loads(done.stdout, object_hook=lambda found: found.get("__ansible_unsafe", found))
         hosts = data.pop("_meta")["hostvars"]
-        self.groups = {name: set(group["hosts"]) for name, group in data.items() if "hosts" in group}
-        return hosts
+        return hosts, {name: set(group["hosts"]) for name, group in data.items() if "hosts" in group}
 
-    def error(self, environment=None, arguments=(), **options):
+    def error(self, *arguments, environment=None, **options):
         """The one line that says why there are no hosts."""
         self.write(**options)
         done = self.command("--list", *arguments, environment=environment)
-        assert json.loads(done.stdout) == {"_meta": {"hostvars": {}, **PROFILE}, "all": {"children": ["ungrouped"]}}
+        assert not json.loads(done.stdout)["_meta"]["hostvars"]
         prefix = "Failed to parse inventory with 'auto' plugin: "
         (message,) = (line[len(prefix) :] for line in self.warnings if line.startswith(prefix))
         return message
 
 
-# What ansible-inventory adds.
-PROFILE = {"profile": "inventory_legacy"}
+class InProcess(Inventory):
+    """The same, by the plugin in this process. C(refresh) is the same as --flush-cache."""
+
+    def list(self, refresh=False, **options):
+        self.refresh = refresh
+        return super().list(**options)
+
+    def loader(self):
+        loader = DataLoader()
+        loader.set_basedir(str(self.folder))
+        return loader
+
+    def hosts_and_groups(self, environment=None):
+        self.warnings.clear()
+        manager = InventoryManager(self.loader(), sources=[str(self.path)], cache=not self.refresh)
+        builtin = ("inventory_file", "inventory_dir")
+        hosts = {
+            name: {key: value for key, value in host.vars.items() if key not in builtin}
+            for name, host in manager.hosts.items()
+        }
+        groups = {name: {host.name for host in group.hosts} for name, group in manager.groups.items()}
+        return hosts, {name: members for name, members in groups.items() if members}
+
+    def error(self, **options):
+        self.write(**options)
+        plugin = inventory_loader.get("dockyard.consul.consul")
+        with pytest.raises(AnsibleError) as raised:
+            plugin.parse(InventoryData(), self.loader(), str(self.path))
+        self.output = str(raised.value)
+        assert "\n" not in self.output
+        return self.output
+
+
+@pytest.fixture(scope="session")
+def plugin_loader():
+    init_plugin_loader()
 
 
 @pytest.fixture
-def inventory(tmp_path):
-    return Inventory(tmp_path)
+def inventory(tmp_path, monkeypatch, plugin_loader):
+    for name in os.environ:
+        if name.startswith("CONSUL_HTTP"):
+            monkeypatch.delenv(name)
+    made = InProcess(tmp_path)
+    monkeypatch.setattr(Display, "warning", lambda _self, text, *_args, **_options: made.warnings.append(text))
+    return made
 
 
 @pytest.fixture(params=CORES)
@@ -128,7 +178,12 @@ def three_nodes(nodes):
     rack = {"rack": "a 1"}
     wan = {"lan": "192.0.2.1", "wan": "198.51.100.1"}
     nodes.add("app1", "192.0.2.1", web, "passing", NodeMeta=rack, TaggedAddresses=wan)
-    api = {"Service": "api", "Address": "203.0.113.1", "Port": 81, "TaggedAddresses": {"wan": {"Address": "api.example.com"}}}
+    api = {
+        "Service": "api",
+        "Address": "203.0.113.1",
+        "Port": 81,
+        "TaggedAddresses": {"wan": {"Address": "api.example.com"}},
+    }
     nodes.add("app1", "192.0.2.1", api, "warning", NodeMeta=rack, TaggedAddresses=wan)
     nodes.add("app2", "192.0.2.2", {**web, "Tags": ["green"]}, "critical")
     nodes.add("spare", "192.0.2.3", status="critical")
@@ -242,7 +297,9 @@ def test_hosts_of_the_same_name_are_one(inventory, agent, three_nodes):
     assert set(hosts) == {"app1.dc1", "app2.dc1"}
     assert [one["name"] for one in hosts["app1.dc1"]["consul_services"]] == ["api", "web"]
     assert hosts["app1.dc1"]["consul_health"] == "warning"
-    assert inventory.groups["service_web"] == {"app1.dc1", "app2.dc1"} and inventory.groups["service_api"] == {"app1.dc1"}
+    assert inventory.groups["service_web"] == {"app1.dc1", "app2.dc1"} and inventory.groups["service_api"] == {
+        "app1.dc1"
+    }
     assert set(inventory.list(**options, hostname="consul_node_meta.rack")) == {"a_1", "web-1@app2"}
     message = inventory.error(**options, hostname="consul_node_meta.rack", strict=True)
     assert message.startswith("hostname of web-1@app2: ") and "rack" in message
@@ -253,7 +310,9 @@ def test_names_that_ansible_does_not_take(inventory, agent, nodes):
     nodes.add("a b/c\u2028d", "0.0.0.0", {"Service": "w.e-b", "Tags": ["", "x/y", "1"]})
     for name in ("a//b", "../x", "b\u2028c"):
         nodes.add("plain", "::", {"Service": name})
-    nodes.add("plain", "::", {"Service": "w_e_b", "Tags": ["\u00fc"], "ID": "i/1"}, NodeMeta={"a-b": "c d", "empty": ""})
+    nodes.add(
+        "plain", "::", {"Service": "w_e_b", "Tags": ["\u00fc"], "ID": "i/1"}, NodeMeta={"a-b": "c d", "empty": ""}
+    )
     hosts = inventory.list(
         **agent.connection,
         warnings=[
@@ -283,7 +342,7 @@ def test_text_from_consul_is_no_template(any_core, agent, nodes):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_tokens(any_core, agent, three_nodes, tmp_path):
+def test_tokens(inventory, agent, three_nodes, tmp_path, monkeypatch):
     connection = {name: value for name, value in agent.connection.items() if name != "token"}
     token = agent.token_for('service "web" { policy = "read" } node "app1" { policy = "read" }')
     (tmp_path / "token").write_text(token + "\n", encoding="utf-8")
@@ -295,14 +354,34 @@ def test_tokens(any_core, agent, three_nodes, tmp_path):
         ({"token": "{{ my_token | default(omit) }}"}, {"CONSUL_HTTP_TOKEN": token}),
     ]
     for options, environment in ways:
-        hosts = any_core.list(**connection, **options, environment=environment)
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            hosts = inventory.list(**connection, **options)
         assert set(hosts) == {"app1"} and [one["name"] for one in hosts["app1"]["consul_services"]] == ["web"]
-        assert token not in any_core.output
-    address = f"https://127.0.0.1:{agent.ports['https']}"
-    environment = {"CONSUL_HTTP_ADDR": address, "CONSUL_CACERT": connection["ca_path"]}
-    options = {"token": "{{ my_token }}", "timeout": "{{ seconds }}"}
-    arguments = ["-e", f"my_token={token}", "-e", "seconds=5"]
-    assert set(any_core.list(**options, environment=environment, arguments=arguments)) == {"app1"}
+        assert token not in str(hosts)
+
+
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+def test_environment_vault_and_extra_variables(any_core, agent, three_nodes, tmp_path):
+    """Everything that the plugin needs to know, but from elsewhere."""
+    token = agent.token_for('service "web" { policy = "read" } node "app1" { policy = "read" }')
+    environment = {
+        "CONSUL_HTTP_ADDR": f"https://127.0.0.1:{agent.ports['https']}",
+        "CONSUL_CACERT": agent.connection["ca_path"],
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "vault"),
+    }
+    variables = ["-e", f"my_token={token}", "-e", "seconds=5", "-e", "only_passing=yes"]
+    options = {"timeout": "{{ seconds }}", "passing": "{{ only_passing }}"}
+    (tmp_path / "vault").write_text("password", encoding="utf-8")
+    assert set(any_core.list(*variables, environment=environment, token="{{ my_token }}", **options)) == {"app1"}
+    command = [CORES[any_core.core] / "ansible-vault", "encrypt_string", "--name", "token", token]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **environment}
+    )
+    any_core.path.write_text(f"plugin: dockyard.consul.consul\n{done.stdout}", encoding="utf-8")
+    hosts, _groups = any_core.hosts_and_groups(environment=environment)
+    assert set(hosts) == {"app1"} and not any_core.warnings and token not in any_core.output
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
@@ -313,7 +392,9 @@ def test_what_the_token_may_not_read_is_an_error(inventory, agent, three_nodes):
     assert "may read none" in inventory.error(**{**connection, "token": ""})
     only_services = agent.token_for('service_prefix "" { policy = "read" }')
     assert "the token may read no node" in inventory.error(**{**connection, "token": only_services})
-    assert "the token may read no node" in inventory.error(**{**connection, "token": only_services, "services": ["web"]})
+    assert "the token may read no node" in inventory.error(
+        **{**connection, "token": only_services, "services": ["web"]}
+    )
     reader = agent.token_for('service "web" { policy = "read" } node_prefix "" { policy = "read" }')
     warnings = ["no instance that the token may read: api"]
     hosts = inventory.list(**{**connection, "token": reader, "services": ["web", "api"]}, warnings=warnings)
@@ -346,12 +427,18 @@ def test_errors_are_one_line(inventory, agent, options, message):
     assert "secret-1" not in inventory.output
 
 
-@pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_other_files_are_not_taken(inventory, agent):
-    inventory.write(**agent.connection)
-    inventory.path = inventory.path.rename(inventory.folder / "site.yml")
-    inventory.command("--list")
-    assert any("not verified" in line or "could not be verified" in line for line in inventory.warnings), inventory.output
+def test_an_error_as_ansible_prints_it(any_core):
+    message = any_core.error(port=1, retries=0)
+    assert message.startswith("GET /v1/status/leader at http://127.0.0.1:1: connection refused: no agent listens there")
+
+
+@pytest.mark.parametrize(
+    "name, taken", [("a.consul.yml", True), ("a.consul.yaml", True), ("a.yml", False), ("consul", False)]
+)
+def test_which_files_are_taken(inventory, tmp_path, name, taken):
+    path = tmp_path / name
+    path.touch()
+    assert inventory_loader.get("dockyard.consul.consul").verify_file(str(path)) == taken
 
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
@@ -365,7 +452,7 @@ def test_cache(inventory, agent, three_nodes, tmp_path):
     three_nodes.add("later", "192.0.2.4")
     assert inventory.list(**options) == first
     assert set(inventory.list(**options, services=["web"])) == {"app1", "app2"}
-    assert "later" in inventory.list(**options, arguments=["--flush-cache"])
+    assert "later" in inventory.list(**options, refresh=True)
     assert "later" in inventory.list(**options)
     for file in (tmp_path / "cache").iterdir():
         assert ROOT_TOKEN not in file.read_text(encoding="utf-8")
@@ -374,15 +461,23 @@ def test_cache(inventory, agent, three_nodes, tmp_path):
 # --- Without a leader -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def without_leader(tmp_path_factory):
-    """One of two servers, the other of which has ended."""
-    agents = [Agent(tmp_path_factory.mktemp("first"))]
+    """One of two servers, under deny. The other one has ended."""
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
+    config = {
+        "acl": acl,
+        # A new server votes at once, and a request waits for a leader for this time.
+        "autopilot": {"server_stabilization_time": "100ms"},
+        "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "100ms"},
+    }
+    agents = [Agent(tmp_path_factory.mktemp("first"), config=config, token=ROOT_TOKEN)]
     try:
         agents[0].start()
         Nodes(agents[0]).add("app1", "192.0.2.1", {"Service": "web"})
-        config = {"node_name": "second", "bootstrap_expect": 0, "retry_join": [f"127.0.0.1:{agents[0].ports['serf_lan']}"]}
-        agents.append(Agent(tmp_path_factory.mktemp("second"), config=config))
+        join = {"bootstrap_expect": 0, "retry_join": [f"127.0.0.1:{agents[0].ports['serf_lan']}"]}
+        config = {**config, "node_name": "second", **join}
+        agents.append(Agent(tmp_path_factory.mktemp("second"), config=config, token=ROOT_TOKEN))
         agents[1].launch()
 
         def voters():
@@ -401,15 +496,24 @@ def without_leader(tmp_path_factory):
                 agent.process.wait()
 
 
-def test_without_a_leader_the_hosts_come_from_a_stale_read(any_core, without_leader, tmp_path):
+def test_without_a_leader_the_hosts_come_from_a_stale_read(any_core, without_leader, inventory, tmp_path):
+    warnings = [f"the cluster of http://127.0.0.1:{without_leader.http_port} has no leader"]
+    hosts = any_core.list(**without_leader.connection, warnings=warnings)
+    assert {"app1", "tester"} <= set(hosts) and any_core.groups["service_web"] == {"app1"}
+
     cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
-    for consistency in ("default", "stale"):
-        options = {**without_leader.connection, **cache, "consistency": consistency}
-        warnings = [f"the cluster of http://127.0.0.1:{without_leader.http_port} has no leader"]
-        hosts = any_core.list(**options, warnings=warnings)
-        assert {"app1", "tester"} <= set(hosts) and any_core.groups["service_web"] == {"app1"}
+    options = {**without_leader.connection, **cache}
+    assert set(inventory.list(**options, consistency="stale", warnings=warnings)) == set(hosts)
     assert not list((tmp_path / "cache").glob("*"))
-    assert "has no leader" in any_core.error(**{**options, "consistency": "consistent"})
+    assert "has no leader" in inventory.error(**options, consistency="consistent")
+
+
+def test_a_leader_that_is_lost_during_the_read(inventory, without_leader, monkeypatch):
+    monkeypatch.setattr(catalog.Reader, "_has_leader", lambda _self: True)
+    options = {**without_leader.connection, "retries": 0}
+    hosts = inventory.list(**options, warnings=["has no leader"])
+    assert {"app1", "tester"} <= set(hosts)
+    assert "has no leader" in inventory.error(**options, consistency="consistent")
 
 
 # --- Many instances ---------------------------------------------------------------------------------------------------
@@ -420,7 +524,8 @@ SERVICES = ("api", "cache", "database", "queue", "web")
 def fill(agent, count):
     """So many instances on 100 nodes, in transactions."""
     operations = [
-        {"Node": {"Verb": "set", "Node": {"Node": f"node{number}", "Address": f"192.0.2.{number}"}}} for number in range(100)
+        {"Node": {"Verb": "set", "Node": {"Node": f"node{number}", "Address": f"192.0.2.{number}"}}}
+        for number in range(100)
     ]
     for number in range(count):
         node, name = f"node{number % 100}", SERVICES[number % len(SERVICES)]
@@ -435,7 +540,9 @@ def fill(agent, count):
 
 def requests_in(log, start):
     lines = log.read_text(encoding="utf-8", errors="replace")[start:].splitlines()
-    return Counter(url.split("?")[0] for line in lines for url in re.findall(r"http: Request finished: .* url=(\S+)", line))
+    return Counter(
+        url.split("?")[0] for line in lines for url in re.findall(r"http: Request finished: .* url=(\S+)", line)
+    )
 
 
 def test_5000_instances_take_one_request_per_service(running_agent, inventory, tmp_path):
@@ -448,9 +555,60 @@ def test_5000_instances_take_one_request_per_service(running_agent, inventory, t
             assert len(found) == hosts
             names = [f"health/service/{name}" for name in (*SERVICES, "consul")]
             expected = Counter(f"/v1/{path}" for path in ("status/leader", "catalog/services", *names, *more))
-            agent.wait_for(lambda before=before: requests_in(log, before).total() >= expected.total(), "all requests")
+            agent.wait_for(lambda before=before: requests_in(log, before)["/v1/health/service/web"], "the requests")
             assert requests_in(log, before) == expected
             assert len(inventory.groups["service_web"]) == (1000 if hosts_from == "instances" else 20)
 
 
 # --- Documentation ----------------------------------------------------------------------------------------------------
+
+
+def documented_runs():
+    """Each block with an output, with the file above it."""
+    text = (ROOT / "docs/inventory.md").read_text(encoding="utf-8")
+    file = ""
+    for language, block in re.findall(r"^```(yaml|text)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if language == "yaml":
+            file = block
+        else:
+            yield file, block
+
+
+@pytest.fixture(scope="module")
+def documented_site(running_agent, tmp_path_factory):
+    """The site of docs/inventory.md."""
+    with running_agent(tmp_path_factory.mktemp("documented"), config={"node_name": "consul1"}) as agent:
+        nodes = Nodes(agent)
+        mydemo = {"Service": "mydemo", "Port": 5000, "Tags": ["v1.1.0"]}
+        for name, address, rack, status in (("app1", "31", "a", "passing"), ("app2", "32", "b", "critical")):
+            address = f"10.213.0.{address}"
+            service = {**mydemo, "ID": f"mydemo-{address}-5000"}
+            nodes.add(name, address, service, status, NodeMeta={"rack": rack})
+        nodes.add("redis1", "10.213.0.21", {"Service": "redis", "Port": 6379}, "passing", NodeMeta={"rack": "a"})
+        nodes.add("lb1", "10.213.0.41", status="passing")
+        yield agent
+
+
+def test_documentation(any_core, documented_site):
+    """Each file of docs/inventory.md gives the output that stands below it."""
+    environment = {"CONSUL_HTTP_ADDR": f"127.0.0.1:{documented_site.http_port}"}
+    runs = list(documented_runs())
+    assert len(runs) == 3
+    for file, block in runs:
+        any_core.path.write_text(file, encoding="utf-8")
+        command, _newline, expected = block.partition("\n")
+        program, *arguments = command.removeprefix("$ ").split()
+        assert [program, *arguments[:2]] == ["ansible-inventory", "-i", any_core.path.name]
+        done = any_core.command(*arguments[2:], environment=environment)
+        assert done.stdout == expected and not any_core.warnings
+
+
+def test_examples_have_options_that_exist(inventory):
+    """They name hosts and files that are not here."""
+    plugin = inventory_loader.get("dockyard.consul.consul")
+    examples = list(yaml.safe_load_all(sys.modules[type(plugin).__module__].EXAMPLES))
+    assert len(examples) == 3
+    for example in examples:
+        example.pop("token", None)
+        message = inventory.error(**{**example, "host": "127.0.0.1", "port": 1, "retries": 0, "ca_path": os.devnull})
+        assert "connection refused" in message or "ca_path" in message
