@@ -20,7 +20,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader, inventory_loader
+from ansible.plugins.loader import inventory_loader
 from ansible.utils.display import Display
 from ansible_collections.dockyard.consul.plugins.plugin_utils import catalog
 from conftest import ROOT_TOKEN, Agent
@@ -122,13 +122,8 @@ class InProcess(Inventory):
         return self.output
 
 
-@pytest.fixture(scope="session")
-def plugin_loader():
-    init_plugin_loader()
-
-
 @pytest.fixture
-def inventory(tmp_path, monkeypatch, plugin_loader):
+def inventory(tmp_path, monkeypatch):
     for name in os.environ:
         if name.startswith("CONSUL_HTTP"):
             monkeypatch.delenv(name)
@@ -465,26 +460,22 @@ def test_cache(inventory, agent, three_nodes, tmp_path):
 def without_leader(tmp_path_factory):
     """One of two servers, under deny. The other one has ended."""
     acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
-    config = {
-        "acl": acl,
-        # A new server votes at once, and a request waits for a leader for this time.
-        "autopilot": {"server_stabilization_time": "100ms"},
-        "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "100ms"},
-    }
+    # How long a request waits for a leader.
+    config = {"acl": acl, "bootstrap_expect": 2, "performance": {"raft_multiplier": 1, "rpc_hold_timeout": "100ms"}}
     agents = [Agent(tmp_path_factory.mktemp("first"), config=config, token=ROOT_TOKEN)]
     try:
-        agents[0].start()
-        Nodes(agents[0]).add("app1", "192.0.2.1", {"Service": "web"})
-        join = {"bootstrap_expect": 0, "retry_join": [f"127.0.0.1:{agents[0].ports['serf_lan']}"]}
-        config = {**config, "node_name": "second", **join}
-        agents.append(Agent(tmp_path_factory.mktemp("second"), config=config, token=ROOT_TOKEN))
+        agents[0].launch()
+        join = {
+            "node_name": "second",
+            "retry_join": [f"127.0.0.1:{agents[0].ports['serf_lan']}"],
+            "retry_interval": "1s",
+        }
+        agents.append(Agent(tmp_path_factory.mktemp("second"), config={**config, **join}, token=ROOT_TOKEN))
         agents[1].launch()
-
-        def voters():
-            servers = agents[0].api("GET", "/v1/operator/raft/configuration")["Servers"]
-            return sum(one["Voter"] for one in servers) == 2
-
-        agents[0].wait_for(voters, "two servers that vote", 60)
+        both = "/v1/health/service/consul?passing&consistent"
+        agents[0].wait_for(lambda: len(agents[0].api("GET", both)) == 2, "two servers", 60)
+        Nodes(agents[0]).add("app1", "192.0.2.1", {"Service": "web"})
+        agents[0].wait_for(lambda: agents[0].api("GET", "/v1/catalog/service/web?stale"), "web on this server")
         agents[1].process.kill()
         agents[1].process.wait()
         agents[0].wait_for(lambda: agents[0].api("GET", "/v1/status/leader") == "", "no leader", 60)
