@@ -537,7 +537,9 @@ def requests_in(log, start):
 
 
 def test_5000_instances_take_one_request_per_service(running_agent, inventory, tmp_path):
-    with running_agent(tmp_path, config={"log_level": "DEBUG"}) as agent:
+    socket = tmp_path / "http.sock"
+    config = {"log_level": "DEBUG", "addresses": {"http": f"127.0.0.1 unix://{socket}"}}
+    with running_agent(tmp_path, config=config) as agent:
         fill(agent, 5000)
         log = tmp_path / "agent.log"
         for hosts_from, hosts, more in (("instances", 5001, []), ("nodes", 101, ["catalog/nodes", "health/state/any"])):
@@ -549,6 +551,7 @@ def test_5000_instances_take_one_request_per_service(running_agent, inventory, t
             agent.wait_for(lambda before=before: requests_in(log, before)["/v1/health/service/web"], "the requests")
             assert requests_in(log, before) == expected
             assert len(inventory.groups["service_web"]) == (1000 if hosts_from == "instances" else 20)
+        assert len(inventory.list(unix_socket=str(socket))) == 101
 
 
 # --- Documentation ----------------------------------------------------------------------------------------------------
