@@ -371,8 +371,8 @@ def test_frozen_redis_is_left_for_another_one(app, consul, redis, tmp_path):
             wait_for(
                 lambda: {answer.status for answer in app.get_many()} == {200}, "every worker asks the other one", 5
             )
-            told = {part: len(app.lines(part)) for part in ("Redis does not answer, trying", "Redis answers again")}
-            assert len(set(told.values())) == 1, told
+            logged = {part: len(app.lines(part)) for part in ("Redis does not answer, trying", "Redis answers again")}
+            assert len(set(logged.values())) == 1, logged
         time.sleep(1)  # what the former one still had to do is done
         former, counted = redis.hits, other.hits
         assert {answer.status for answer in app.get_many()} == {200}

@@ -476,7 +476,7 @@ class Counter:
         self._client: redis.Redis | None = None
         self._failures = 0
         self._retry_at = 0.0
-        self._told = False
+        self._reported = False
 
     def add_one(self, address: RedisAddress) -> int:
         client, failures = self._admit(address)
@@ -505,15 +505,15 @@ class Counter:
                 if client is self._client and failures == self._failures:
                     if not failures:
                         log.warning("Redis does not answer, trying again: %s", error)
-                    self._told = True
+                    self._reported = True
                     self._failures += 1
                     self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if self._told:
+        if self._reported:
             with self._lock:
-                if self._told and client is self._client:
+                if self._reported and client is self._client:
                     log.info("Redis answers again")
-                    self._failures, self._retry_at, self._told = 0, 0.0, False
+                    self._failures, self._retry_at, self._reported = 0, 0.0, False
         return count
 
     def _admit(self, address: RedisAddress) -> tuple[redis.Redis, int]:
