@@ -122,13 +122,14 @@ class Consul(Process):
         return False
 
     def call(self, path: str, method: str = "GET", body: object = None):
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
+        data = body.encode() if isinstance(body, str) else body
+        data = json.dumps(data).encode() if data is not None and not isinstance(data, bytes) else data
         answer = request(f"http://{self.address}/v1/{path}", method, data, {"X-Consul-Token": self.token})
         assert answer.status == 200, answer
         return json.loads(answer.body)
 
-    def put(self, value: str | dict, key: str = "redis") -> None:
-        assert self.call(f"kv/{key}", "PUT", value if isinstance(value, str) else json.dumps(value))
+    def put(self, value: str | bytes | dict, key: str = "redis") -> None:
+        assert self.call(f"kv/{key}", "PUT", value)
 
     def instances(self, passing: bool = False) -> list[dict]:
         return self.call("health/service/mydemo" + ("?passing" if passing else ""))

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 from programs import Answer, App, Redis, free_port, wait_for
@@ -33,6 +34,23 @@ BAD_VALUES = {
     GOOD.replace('"h"', '""'): "redis_config.redis_host is empty",
     GOOD.replace('"p"', "null"): "redis_config.redis_password must be a string",
     GOOD.replace('"m"', "5"): "show_message must be a string",
+    # No such text can be sent.
+    GOOD.replace('"m"', r'"\ud800"'): "show_message is not valid Unicode",
+    "[" * 200_000: "nested more than 100 levels deep",
+    GOOD.replace('"redis_port": 1', f'"redis_port": {"1" * 5000}'): "a number has more than 4300 digits",
+}
+# More of the same kinds, which take no start of an app each.
+MORE_BAD_VALUES = {
+    GOOD.replace('"p"', r'"\udfff"'): "redis_config.redis_password is not valid Unicode",
+    GOOD.replace('"h"', r'"\ud800"'): "redis_config.redis_host is not valid Unicode",
+    GOOD.encode().replace(b'"m"', b'"\xed\xa0\x80"'): "not JSON: the value is not UTF-8 text",
+    GOOD.replace('"h"', r'"h\u0000"'): "redis_config.redis_host is not a host name",
+    GOOD.replace('"h"', '"h h"'): "redis_config.redis_host is not a host name",
+    GOOD.replace('"h"', f'"{"h" * 64}"'): "redis_config.redis_host is not a host name",
+    GOOD.replace('"show', '"more": ' + "[" * 100_000 + "]" * 100_000 + ', "show'): "nested more than 100 levels deep",
+    '{"a":' * 50_000: "nested more than 100 levels deep",
+    GOOD.replace('"show', f'"more": -{"1" * 5000}, "show'): "a number has more than 4300 digits",
+    GOOD.replace('"redis_db": 0', '"redis_db": 2147483648'): "redis_config.redis_db is more than 2147483647",
 }
 
 
@@ -150,10 +168,11 @@ def test_restored_snapshot_takes_the_index_backwards(app, consul, redis, tmp_pat
 
 
 def test_bad_value_is_logged_once_and_the_last_good_one_kept(app, consul, redis):
-    for value, problem in BAD_VALUES.items():
+    bad_values = {**BAD_VALUES, **MORE_BAD_VALUES}
+    for value, problem in bad_values.items():
         before = len(app.lines("cannot be used"))
         consul.put(value)
-        wait_for(lambda before=before: len(app.lines("cannot be used")) > before, f"a log line for {value!r}")
+        wait_for(lambda before=before: len(app.lines("cannot be used")) > before, f"a log line for {value[:200]!r}")
         (line,) = app.lines("cannot be used")[before:]
         assert problem in line and "'redis'" in line and "keeping the last good" in line
         assert app.get().body.startswith("Hello World!")
@@ -161,10 +180,61 @@ def test_bad_value_is_logged_once_and_the_last_good_one_kept(app, consul, redis)
     wait_for(lambda: app.lines("no such key; keeping"), "a log line for the deleted key")
     consul.put(redis.settings("Again good"))
     wait_for(lambda: app.get().body.startswith("Again good!"), "the good value is taken", 5)
-    assert len(app.lines("cannot be used")) == len(BAD_VALUES) + 1
+    assert len(app.lines("cannot be used")) == len(bad_values) + 1
+    assert not app.lines("trying again") and not app.lines("works again")
+
+
+def test_text_that_only_looks_nested_is_taken(app, consul, redis):
+    message = "[" * 300 + '"' + "{" * 300 + "\\"
+    consul.put(redis.settings(message))
+    wait_for(lambda: app.get().body.startswith(f"{message}!"), "the new message", 5)
+
+
+@pytest.mark.parametrize("bad", ["no JSON", GOOD.replace('"m"', r'"\ud800"'), None])
+def test_key_that_is_good_again_is_logged_once(app, consul, redis, bad):
+    for count, end_workers in enumerate([False, True], 1):
+        if bad is None:
+            consul.call("kv/redis", "DELETE")
+        else:
+            consul.put(bad)
+        wait_for(
+            lambda count=count: len(app.lines("keeping the last good settings")) >= count, "the bad value is noticed"
+        )
+        if end_workers:
+            killed = app.workers()
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: len(app.lines("keeping the last good settings")) == 3, "a new worker notices it too")
+        consul.put(redis.settings())
+        wait_for(lambda count=count: len(app.lines("is good again")) == count, "a line for the good value")
+    lines = app.lines("Consul key 'redis'")
+    assert "is good again, the settings are unchanged" in lines[-1]
+    consul.put(redis.settings("Next"))
+    wait_for(lambda: all(answer.body.startswith("Next!") for answer in app.get_many()), "the next message", 5)
+    assert len(app.lines("is good again")) == 2 and app.lines("Consul key 'redis'")[-1].endswith("settings taken")
 
 
 # --- What it cannot start without -------------------------------------------------------------------------------------
+
+
+BAD_ADDRESSES = [
+    "[::1]:8500",
+    "http://[::1]:8500",
+    "::1:8500",
+    "h:0",
+    "h:65536",
+    "h:-1",
+    "h:x",
+    "http://h:8500/consul",
+    "h:8500?x",
+    "ftp://h:8500",
+    "unix:///run/consul.sock",
+    "h..h:8500",
+    "h h:8500",
+    ":8500",
+]
+# None of these can be asked for by its name.
+BAD_KEYS = ["", "/", "/x", "a//b", "a/../b", "a/./b", "..", "a/.", "a\tb", "a\nb", "a\xa0b", "a\u2028b"]
 
 
 @pytest.mark.parametrize(
@@ -175,13 +245,23 @@ def test_bad_value_is_logged_once_and_the_last_good_one_kept(app, consul, redis)
         ({"LAN_IP": "0.0.0.0"}, "LAN_IP is '0.0.0.0'"),
         ({"MYDEMO_PORT": "abc"}, "MYDEMO_PORT is 'abc'"),
         ({"CONSUL_HTTP_ADDR": "127.0.0.1"}, "CONSUL_HTTP_ADDR is '127.0.0.1'"),
+        ({"MYDEMO_PORT": "9" * 5000}, "MYDEMO_PORT is '9999"),
+        *(({"CONSUL_HTTP_ADDR": address}, f"CONSUL_HTTP_ADDR is {address!r}: ") for address in BAD_ADDRESSES),
+        ({"CONSUL_HTTP_ADDR": "http://me:pass-1@h:1"}, "CONSUL_HTTP_ADDR holds a user name"),
         ({"CONSUL_HTTP_TOKEN_FILE": "/nowhere"}, "CONSUL_HTTP_TOKEN_FILE: [Errno 2]"),
+        ({"CONSUL_HTTP_TOKEN": "pass-1\n2"}, "CONSUL_HTTP_TOKEN is not a token"),
+        ({"CONSUL_HTTP_TOKEN": "pass-1\u20ac"}, "CONSUL_HTTP_TOKEN is not a token"),
+        ({"CONSUL_HTTP_ADDR": "https://h:1", "CONSUL_CACERT": "/nowhere"}, "CONSUL_CACERT is '/nowhere'"),
+        *(({"MYDEMO_KEY": key}, f"MYDEMO_KEY is {key!r}: ") for key in BAD_KEYS),
+        ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0': "),
+        *(({"MYDEMO_DRAIN": number}, f"MYDEMO_DRAIN is {number!r}: ") for number in ["x", "-1", "nan", "inf", ""]),
     ],
 )
 def test_wrong_environment_ends_the_start(make_app, start_consul, environment, problem):
     app = make_app(start_consul(now=False), **environment).start(wait=False)
     assert app.popen.wait(10) != 0
     assert app.text().count("\n") == 1 and problem in app.text()
+    assert "pass-1" not in app.text()
 
 
 def test_unusable_key_ends_the_start(make_app, consul):
@@ -195,9 +275,10 @@ def test_unusable_key_ends_the_start(make_app, consul):
         assert not app.lines("Listening") and not consul.instances()
 
 
-def test_the_key_may_have_another_name(make_app, consul, redis):
-    consul.put(redis.settings("Other key"), key="apps/mydemo")
-    assert make_app(consul, MYDEMO_KEY="apps/mydemo").start().get().body.startswith("Other key!")
+@pytest.mark.parametrize("key", ["apps/mydemo", "a b?c#d%2Fe", "schl\u00fcssel/"])
+def test_the_key_may_have_another_name(make_app, consul, redis, key):
+    consul.put(redis.settings("Other key"), key=quote(key))
+    assert make_app(consul, MYDEMO_KEY=key).start().get().body.startswith("Other key!")
 
 
 # --- Redis away -------------------------------------------------------------------------------------------------------
@@ -290,6 +371,8 @@ def test_frozen_redis_is_left_for_another_one(app, consul, redis, tmp_path):
             wait_for(
                 lambda: {answer.status for answer in app.get_many()} == {200}, "every worker asks the other one", 5
             )
+            logged = {part: len(app.lines(part)) for part in ("Redis does not answer, trying", "Redis answers again")}
+            assert len(set(logged.values())) == 1, logged
         time.sleep(1)  # what the former one still had to do is done
         former, counted = redis.hits, other.hits
         assert {answer.status for answer in app.get_many()} == {200}

@@ -20,6 +20,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.plugins.loader import init_plugin_loader
+
+# Plugins of the collection can be loaded only if this comes before all imports of its Python code.
+init_plugin_loader()
 
 ROOT_TOKEN = "7d9bdb8e-0e4e-4d0d-a5c2-8a6a7f2f0a01"
 

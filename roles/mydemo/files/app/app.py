@@ -13,7 +13,9 @@ import fcntl
 import ipaddress
 import json
 import logging
+import math
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -69,9 +71,47 @@ class Instance:
                 raise ValueError
         except ValueError:
             raise Unusable(f"LAN_IP is {address!r}: it must be one IPv4 address of this host") from None
-        if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise Unusable(f"MYDEMO_PORT is {port!r}: it must be a port number")
+        if not _is_port(port):
+            raise Unusable(f"MYDEMO_PORT is {port[:40]!r}: it must be a port number")
         return cls(address, int(port))
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
+
+
+def _is_host(text: str) -> bool:
+    """Whether a name can be looked up at all. An address is such a name too."""
+    try:
+        return text.isprintable() and " " not in text and bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def number_from_environment(name: str, default: str, kind: type[int | float], least: int) -> float:
+    """A finite number of this kind that is not below the least."""
+    text = os.environ.get(name, default)
+    try:
+        number = kind(text)
+        if not least <= number < math.inf:
+            raise ValueError
+    except ValueError:
+        what = "a whole number" if kind is int else "a number of seconds"
+        raise Unusable(f"{name} is {text[:40]!r}: it must be {what}, at least {least}") from None
+    return number
+
+
+def check_key() -> None:
+    """Consul redirects a request for such a key to another key, or refuses it."""
+    if not KEY.isprintable():
+        raise Unusable(f"MYDEMO_KEY is {KEY!r}: it holds a character that is not printable")
+    first, *others = KEY.split("/")
+    if (
+        first in ("", ".", "..")
+        or any(part in ("", ".", "..") for part in others[:-1])
+        or others[-1:] in (["."], [".."])
+    ):
+        raise Unusable(f"MYDEMO_KEY is {KEY!r}: it must be the name of a key, without empty parts, '.' and '..'")
 
 
 # --- What we are told: the settings under the key ---------------------------------------------------------------------
@@ -94,12 +134,7 @@ class Settings:
     def parse(cls, value: bytes | None) -> Settings:
         if value is None:
             raise Unusable("no such key")
-        try:
-            document = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise Unusable(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-        except UnicodeDecodeError:
-            raise Unusable("not JSON: the value is not UTF-8 text") from None
+        document = _json(value)
         section = _member(document, "redis_config", dict)
         address = RedisAddress(
             host=_member(section, "redis_config.redis_host", str),
@@ -109,11 +144,39 @@ class Settings:
         )
         if not address.host:
             raise Unusable("redis_config.redis_host is empty")
+        if not _is_host(address.host):
+            raise Unusable("redis_config.redis_host is not a host name")
         if not 0 < address.port < 65536:
             raise Unusable("redis_config.redis_port is not a port number")
         if address.db < 0:
             raise Unusable("redis_config.redis_db is negative")
+        if address.db > MAX_DB:
+            raise Unusable(f"redis_config.redis_db is more than {MAX_DB}")
         return cls(address, _member(document, "show_message", str))
+
+
+# Redis reads the number of a database as a 32-bit integer.
+MAX_DB = 2**31 - 1
+# Python's json recurses. Its own limit differs between versions, and is too high for the small stacks of musl's threads.
+MAX_DEPTH = 100
+
+
+def _json(value: bytes) -> object:
+    try:
+        text = value.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unusable("not JSON: the value is not UTF-8 text") from None
+    depth = 0
+    for mark in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.DOTALL):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark, 0)
+        if depth > MAX_DEPTH:
+            raise Unusable(f"nested more than {MAX_DEPTH} levels deep")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Unusable(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except ValueError:  # the limit of Python itself, sys.int_info.default_max_str_digits
+        raise Unusable("a number has more than 4300 digits") from None
 
 
 def _member(document: object, path: str, kind: type):
@@ -126,24 +189,44 @@ def _member(document: object, path: str, kind: type):
     if not isinstance(document[name], kind) or isinstance(document[name], bool):
         wanted = {dict: "an object", str: "a string", int: "an integer"}[kind]
         raise Unusable(f"{path} must be {wanted}")
+    if kind is str and any("\ud800" <= character <= "\udfff" for character in document[name]):
+        # JSON can hold one half of a surrogate pair, UTF-8 cannot.
+        raise Unusable(f"{path} is not valid Unicode")
     return document[name]
 
 
 # --- Consul -----------------------------------------------------------------------------------------------------------
 
 
+def _check_consul_address() -> None:
+    """py-consul ignores what it does not know in an address, and asks another one."""
+    address = os.environ.get("CONSUL_HTTP_ADDR")
+    if not address:
+        return
+    if "@" in address:
+        raise Unusable("CONSUL_HTTP_ADDR holds a user name, which is not supported: set CONSUL_HTTP_TOKEN instead")
+    match = re.fullmatch(r"(?:https?://)?([\w.-]+):(\w+)/?", address, re.ASCII | re.IGNORECASE)
+    if not match or not _is_host(match[1]) or not _is_port(match[2]):
+        reason = "IPv6 is not supported, " if address.count(":") > 2 else ""
+        raise Unusable(f"CONSUL_HTTP_ADDR is {address!r}: {reason}it must be host:port or http(s)://host:port")
+
+
 def consul_client(timeout: float) -> consul.Consul:
     """A client of the local agent, from the environment variables that the consul command reads too."""
+    _check_consul_address()
+    ca_file = os.environ.get("CONSUL_CACERT") or None
+    if ca_file and not os.access(ca_file, os.R_OK):
+        raise Unusable(f"CONSUL_CACERT is {ca_file!r}: it must be a file that can be read")
     try:
         token_file = os.environ.get("CONSUL_HTTP_TOKEN_FILE")
         token = Path(token_file).read_text().strip() if token_file else os.environ.get("CONSUL_HTTP_TOKEN")
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"CONSUL_HTTP_TOKEN_FILE: {error}") from None
-    try:
-        client = consul.Consul(verify=os.environ.get("CONSUL_CACERT") or None, connections_timeout=timeout)
-    except (consul.ConsulException, TypeError, ValueError):
-        address = os.environ.get("CONSUL_HTTP_ADDR")
-        raise Unusable(f"CONSUL_HTTP_ADDR is {address!r}: it must be host:port or http(s)://host:port") from None
+    if token and not re.fullmatch("[!-~]+", token):
+        # requests would show it in its error.
+        name = "CONSUL_HTTP_TOKEN_FILE" if token_file else "CONSUL_HTTP_TOKEN"
+        raise Unusable(f"{name} is not a token: it holds white space or a character that is not ASCII")
+    client = consul.Consul(verify=ca_file, connections_timeout=timeout)
     client.token = token
     # A proxy in the container's environment is not for the agent next door, and must not see the token.
     client.http.session.trust_env = False
@@ -269,6 +352,7 @@ class Watch(ConsulLoop):
         self.settings: Settings | None = None
         self._index = 0
         self._last: object = self  # no value of a key is this
+        self._refused = False
 
     def start(self) -> None:
         if self.shared.value:
@@ -294,6 +378,7 @@ class Watch(ConsulLoop):
         try:
             settings = Settings.parse(value)
         except Unusable as error:
+            self._refused = True
             # Whoever comes to lead as another ends for this has nothing to add.
             if self.shared.lead() and not self.shared.leaving:
                 self._refuse(f"Consul key {KEY!r} cannot be used: {error}")
@@ -301,7 +386,9 @@ class Watch(ConsulLoop):
         if settings != self.settings and self.shared.lead():
             self.shared.value = value
             log.info("Consul key %r: settings taken", KEY)
-        self.settings = settings
+        elif self._refused and self.shared.lead():
+            log.info("Consul key %r is good again, the settings are unchanged", KEY)
+        self.settings, self._refused = settings, False
 
     def _refuse(self, problem: str) -> None:
         if self.settings:
@@ -389,6 +476,7 @@ class Counter:
         self._client: redis.Redis | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._reported = False
 
     def add_one(self, address: RedisAddress) -> int:
         client, failures = self._admit(address)
@@ -417,14 +505,15 @@ class Counter:
                 if client is self._client and failures == self._failures:
                     if not failures:
                         log.warning("Redis does not answer, trying again: %s", error)
+                    self._reported = True
                     self._failures += 1
                     self._retry_at = time.monotonic() + backoff(self._failures)
             raise RedisAway from error
-        if self._failures:
+        if self._reported:
             with self._lock:
-                if self._failures and client is self._client:
+                if self._reported and client is self._client:
                     log.info("Redis answers again")
-                    self._failures, self._retry_at = 0, 0.0
+                    self._failures, self._retry_at, self._reported = 0, 0.0, False
         return count
 
     def _admit(self, address: RedisAddress) -> tuple[redis.Redis, int]:

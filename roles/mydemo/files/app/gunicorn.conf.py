@@ -9,7 +9,6 @@ that of stderr). Each worker watches the key in a thread of its own; one of them
 registered for all. What they share is made by the import of the app here, before the first fork.
 """
 
-import os
 import signal
 import sys
 
@@ -22,7 +21,11 @@ import app as mydemo
 
 try:
     instance = mydemo.Instance.from_environment()
+    mydemo.check_key()
     mydemo.consul_client(timeout=1)
+    workers = mydemo.number_from_environment("WEB_CONCURRENCY", "2", int, 1)
+    # For this long after leaving DNS we go on serving: nginx may hold our address for as long as its resolver's `valid`.
+    drain = mydemo.number_from_environment("MYDEMO_DRAIN", "3", float, 0)
 except mydemo.Unusable as error:
     sys.exit(f"mydemo: {error}")
 
@@ -30,7 +33,6 @@ except mydemo.Unusable as error:
 # not this host's is then refused here, not found out by a check that never passes.
 bind = f"{instance.address}:{instance.port}"
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
 # Longer than nginx keeps an idle connection to an upstream (60 s): who closes first must not be us, for a request may
 # be under way by then.
@@ -46,8 +48,6 @@ access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(L)ss %(p)s "%({x-forwarde
 
 # --- its hooks --------------------------------------------------------------------------------------------------------
 
-# For this long after leaving DNS we go on serving: nginx may hold our address for as long as its resolver's `valid`.
-drain = float(os.environ.get("MYDEMO_DRAIN", "3"))
 registration = mydemo.Registration(mydemo.shared, instance, mydemo.watch)
 mydemo.app.config["INSTANCE_ID"] = instance.id
 
