@@ -458,79 +458,25 @@ written:
   elements: str
 """
 
-import copy
-import time
-
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import without_headers
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
-    DIGEST,
-    HIDDEN,
-    ConsulModule,
-    diff_of,
-)
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_service_agent import Agent, wait_until_in_dns
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     SERVICE_ARGUMENTS,
     SERVICE_OPTIONS,
-    checks_by_service,
-    comparable,
+    described,
+    described_services,
+    is_expiring,
     is_registered,
-    label,
-    refuse_twins,
-    registration,
+    keeps_tags,
+    refuse_taken_checks,
+    registrations,
     service_id,
+    shown,
+    shown_wanted,
+    unlisted,
 )
-
-
-class Agent:
-    """The services and checks of the agent that is asked."""
-
-    def __init__(self, client):
-        self.client = client
-        self.services = {}
-        self.checks = {}
-
-    def load(self):
-        self.services = self.client.get("agent/services").data or {}
-        self.checks = checks_by_service(self.client.get("agent/checks").data or {})
-
-    def register(self, body):
-        try:
-            # Consul's replace-existing-checks would end the maintenance of the service as well.
-            self.client.put("agent/service/register", data=body, idempotent=True)
-            for identity in set(self.checks.get(body["ID"], {})) - {check["CheckID"] for check in body["Checks"]}:
-                self.client.put("agent/check/deregister/" + identity, idempotent=True)
-        except ConsulError as error:  # of many services it is this one
-            message = f"service {body['ID']}: {error}"
-            raise ConsulError(message, error.status, error.method, error.path, error.words) from error
-
-    def deregister(self, identity):
-        self.client.put("agent/service/deregister/" + identity, idempotent=True)
-
-    def ids_of(self, options):
-        """The ids that options for removal mean.
-
-        What the token may not read is missing from lists; asking for it by itself makes that an error.
-        """
-        if options["id"]:
-            if options["id"] in self.services:
-                return [options["id"]]
-            self.client.get("agent/service/" + options["id"], missing_ok=True)
-            return []
-        ids = [identity for identity, service in self.services.items() if service["Service"] == options["name"]]
-        if not ids:
-            self.client.get("agent/health/service/name/" + options["name"], missing_ok=True)
-        return ids
-
-    def unlisted(self, bodies):
-        """Services that this module registered and that are not among these; a sidecar goes with its service."""
-        listed = {body["ID"] for body in bodies}
-        return [
-            identity
-            for identity, service in self.services.items()
-            if DIGEST in (service.get("Meta") or {})
-            and identity not in listed
-            and service.get("Kind", "") != "connect-proxy"
-        ]
 
 
 class ConsulServiceModule(ConsulModule):
@@ -539,83 +485,61 @@ class ConsulServiceModule(ConsulModule):
         return without_headers(self.params)
 
 
-def without_headers(options):
-    """Options at any depth, with the values of C(header) hidden."""
-    if isinstance(options, list):
-        return [without_headers(item) for item in options]
-    if not isinstance(options, dict):
-        return options
+def execute(module, client):
+    params = module.params
+    agent = Agent(client)
+    bodies, removed = decide(agent, params)
+    before, before_checks = agent.services, agent.checks
+    changed = [body for body in bodies if not is_registered(body, before, before_checks)]
+    for body in changed:
+        agent.refuse_impossible(body)
+        if keeps_tags(body, before):
+            body["Tags"] = agent.present_tags(body)
+    operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
+    operations.update(dict.fromkeys(removed, "remove"))
+    if not module.check_mode:
+        carry_out(agent, changed, removed)
+        if params["wait"]:
+            wait_until_in_dns(agent, bodies, params["wait_timeout"])
     return {
-        name: hidden_values(value) if name == "header" else without_headers(value) for name, value in options.items()
+        "changed": bool(operations),
+        "operations": operations,
+        "diff": diff_of(
+            {key: shown(before[key], before, before_checks, changed) for key in operations if key in before},
+            {body["ID"]: shown_wanted(body, before.get(body["ID"]), before_checks) for body in changed},
+            "Consul services",
+        ),
+        **outcome(agent, params, operations, services_after(module, agent, changed, removed)),
     }
 
 
-def hidden_values(header):
-    return dict.fromkeys(header, HIDDEN) if isinstance(header, dict) else header and HIDDEN
-
-
-def execute(module, client):
-    params = module.params
-    many = params["services"] is not None
-    if params["purge"] and not many:
-        raise ConsulError("purge: services is needed, the list of those that are to stay")
-    described = (
-        [(f"services[{number}]", service) for number, service in enumerate(params["services"])]
-        if many
-        else [("service", params)]
-    )
-    agent = Agent(client)
+def decide(agent, params):
+    """What is wanted: the registrations, and the ids to remove. Validates everything before the agent is asked."""
+    described_by_options = described_services(params)
     if params["state"] == "absent":
-        for where, options in described:
+        for where, options in described_by_options:
             if not service_id(options):
                 raise ConsulError(f"{where}: id or name is needed to remove a service")
         agent.load()
         bodies = []
-        doomed = [identity for _where, options in described for identity in agent.ids_of(options)]
+        removed = [identity for _where, options in described_by_options for identity in agent.ids_of(options)]
     else:
-        bodies = [registration(options, label(where, options), client.token) for where, options in described]
-        refuse_twins(bodies)
+        bodies = registrations(params, agent.client.token)
         agent.load()
-        doomed = agent.unlisted(bodies) if params["purge"] else []
-    before, before_checks = agent.services, agent.checks
-    changed = [body for body in bodies if not is_registered(body, agent.services, agent.checks)]
-    operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
-    operations.update(dict.fromkeys(doomed, "remove"))
-    if not module.check_mode:
-        carry_out(agent, changed, doomed)
-        if params["wait"] and bodies:
-            wait_until_passing(client, agent, bodies, params["wait_timeout"])
-    result = {
-        "changed": bool(operations),
-        "operations": operations,
-        "diff": diff_of(
-            {
-                identity: shown(before[identity], before_checks, changed)
-                for identity in operations
-                if identity in before
-            },
-            {body["ID"]: shown_wanted(body, before.get(body["ID"])) for body in changed},
-            "Consul services",
-        ),
-    }
-    seen = described_after(module, agent, changed, doomed)
-    if many:
-        result["services"] = {body["ID"]: seen[body["ID"]] for body in bodies if body["ID"] in seen}
-    else:
-        result["service"] = seen.get(service_id(params))
-        if operations:
-            result["operation"] = next(iter(operations.values()))
-    return result
+        removed = unlisted(bodies, agent.services) if params["purge"] else []
+    removed = [identity for identity in dict.fromkeys(removed) if not is_expiring(agent.services[identity])]
+    refuse_taken_checks(bodies, removed, agent.services, agent.checks)
+    return bodies, removed
 
 
-def carry_out(agent, changed, doomed):
+def carry_out(agent, changed, removed):
     done = []
     try:
         for body in changed:
             agent.register(body)
             done.append(body["ID"])
-        for identity in doomed:
-            agent.deregister(identity)
+        for identity in removed:
+            agent.remove(identity)
             done.append(identity)
     except ConsulError as error:
         error.written = done
@@ -624,92 +548,28 @@ def carry_out(agent, changed, doomed):
         agent.load()
 
 
-def described_after(module, agent, changed, doomed):
+def services_after(module, agent, changed, removed):
     """The agent's services after the task; in check mode, as far as they can be foretold."""
+    after = {
+        identity: service
+        for identity, service in agent.services.items()
+        if identity not in removed and not is_expiring(service)
+    }
     if not module.check_mode:
-        return agent.services
-    after = {identity: service for identity, service in agent.services.items() if identity not in doomed}
+        return after
     after.update({body["ID"]: described(body) for body in changed})
     return after
 
 
-def described(body):
-    """A service as the agent will describe it."""
-    service = {name: value for name, value in body.items() if name not in ("Name", "Checks", "Token", "Connect")}
-    return dict(service, Service=body["Name"])
-
-
-def shown(service, checks, changed):
-    """A registered service, for a diff. Its checks are known by digest and id only."""
-    view = {name: value for name, value in comparable(service).items() if name != "Meta"}
-    view["Meta"] = {key: value for key, value in (service["Meta"] or {}).items() if key != DIGEST}
-    wanted = next((body for body in changed if body["ID"] == service["ID"]), None)
-    ids = sorted(checks.get(service["ID"], {}))
-    if wanted is None or not same_checks(service, wanted):
-        view["Checks"] = {identity: "(Consul does not tell definitions)" for identity in ids}
-    elif set(ids) != {check["CheckID"] for check in wanted["Checks"]}:
-        view["Checks"] = {identity: "(registered)" for identity in ids}
-    return view
-
-
-def shown_wanted(body, service):
-    view = {name: value for name, value in comparable(body).items() if name != "Meta"}
-    view["Meta"] = {key: value for key, value in body["Meta"].items() if key != DIGEST}
-    if not service or not same_checks(service, body):
-        view["Checks"] = {check["CheckID"]: shown_check(check) for check in body["Checks"]}
-        if "Connect" in body:
-            view["Connect"] = copy.deepcopy(body["Connect"])
-    return view
-
-
-def same_checks(service, body):
-    return (service["Meta"] or {}).get(DIGEST) == body["Meta"][DIGEST]
-
-
-def shown_check(check):
-    view = {name: value for name, value in check.items() if name != "CheckID"}
-    if "Header" in view:
-        view["Header"] = hidden_values(view["Header"])
-    return view
-
-
-def wait_until_passing(client, agent, bodies, timeout):
-    """Block on the catalog, which is what DNS answers from, until every check of these services passes there."""
-    deadline = time.monotonic() + timeout
-    for body in bodies:
-        if not body["Checks"]:
-            continue
-        ids = {check["CheckID"] for check in body["Checks"]}
-        node = next(iter(agent.checks[body["ID"]].values()))["Node"]
-        index = 0
-        while True:
-            left = deadline - time.monotonic()
-            answer = client.get("health/checks/" + body["Name"], {"index": index}, wait=max(left, 0.001))
-            checks = {
-                check["CheckID"]: check
-                for check in answer.data
-                if check["ServiceID"] == body["ID"] and check["Node"] == node
-            }
-            if set(checks) == ids and all(check["Status"] == "passing" for check in checks.values()):
-                break
-            if left <= 0:
-                agent.load()
-                raise ConsulError(not_passing(body, checks, agent.checks.get(body["ID"], {}), timeout))
-            # Consul's advice: an index that goes backwards starts again from nothing.
-            index = answer.index if answer.index and answer.index > index else 0
-
-
-def not_passing(body, in_catalog, on_agent, timeout):
-    """The output of a check reaches the catalog minutes late, so it is taken from the agent."""
-    states = []
-    for identity in sorted({check["CheckID"] for check in body["Checks"]} | set(in_catalog)):
-        check = in_catalog.get(identity)
-        if check is None:
-            states.append(f"{identity} is not in the catalog (may the token read this service and node?)")
-        elif check["Status"] != "passing":
-            output = " ".join(on_agent.get(identity, check)["Output"].split())[:300]
-            states.append(f"{identity} is {check['Status']}: {output or check['Notes'] or 'no output yet'}")
-    return f"service {body['ID']} is not passing after {timeout:g} s: {'; '.join(states)}"
+def outcome(agent, params, operations, after):
+    if params["services"] is not None:
+        ids = [service_id(options) for options in params["services"]]
+        return {"services": {identity: after[identity] for identity in ids if identity in after}}
+    identity = service_id(params)
+    service = after.get(identity)
+    if service is not None and service is agent.services.get(identity):
+        service = agent.described(identity)
+    return {"service": service, **({"operation": next(iter(operations.values()))} if operations else {})}
 
 
 def main():

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts that Consul's HTTP API takes: option types that send JSON and no Python, and names that it can find again."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+
+
+def text(value):
+    """The type of an option that is a text. Numbers and booleans are written as JSON writes them."""
+    if isinstance(value, str):
+        return encodable(str(value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return json.dumps(value)
+    raise TypeError(f"{_kind(value)} is given where a text is required")
+
+
+def json_or_text(value):
+    """The type of an option that is a text, where a structure stands for its JSON."""
+    if not isinstance(value, (dict, list)):
+        return text(value)
+    try:
+        return encodable(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    except ValueError as error:
+        raise TypeError(f"the value cannot be written as JSON: {error}") from None
+
+
+def encodable(value):
+    """The same text. A part of a surrogate pair alone cannot be sent: Consul would store another character."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise TypeError("the text holds a byte or code point that is not valid UTF-8") from None
+    return value
+
+
+def _kind(value):
+    names = {dict: "a dictionary", list: "a list", type(None): "null", float: "a number that is not finite"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), f"a {type(value).__name__}")
+
+
+def refuse_unaddressable(what, name):
+    """ConsulError if a name cannot be a part of a path of Consul's API. Consul answers such a path with a redirect or with
+    HTTP 400, also if it is percent-encoded, so what has the name could never be read or removed by it."""
+    reason = unaddressable(name)
+    if reason:
+        raise ConsulError(
+            f"{what} {name!a} {reason}: Consul registers such a name, but cannot find it again to remove it"
+        )
+
+
+def unaddressable(name):
+    """Why a name cannot be a part of a path of Consul's API. Empty if it can, as far as its characters show."""
+    if name.startswith("/"):
+        return "starts with '/'"
+    if "//" in name:
+        return "has '//'"
+    dots = [part for part in name.split("/") if part in (".", "..")]
+    if dots:
+        return f"has the path segment '{dots[0]}'"
+    unprintable = [character for character in name if not character.isprintable()]
+    if unprintable:
+        return f"has the character U+{ord(unprintable[0]):04X}, which is not printable"
+    return ""
+
+
+def refuse_unknown_characters(client, what, name):
+    """ConsulError if this agent does not know a character of the name as printable. That depends on the Unicode version
+    of its build, so the agent is asked."""
+    if name.isascii():
+        return
+    try:
+        client.get("agent/service/" + name, missing_ok=True)
+    except ConsulError as error:
+        if error.status == 400:
+            raise ConsulError(
+                f"{what} {name!a} has a character that this version of Consul does not know as printable: Consul "
+                "registers such a name, but cannot find it again to remove it"
+            ) from error
+        raise
