@@ -72,16 +72,25 @@ def unaddressable(name):
 
 
 def refuse_unknown_characters(client, what, name):
-    """ConsulError if this agent does not know a character of the name as printable. That depends on the Unicode version
-    of its build, so the agent is asked."""
-    if name.isascii():
-        return
-    try:
-        client.get("agent/service/" + name, missing_ok=True)
-    except ConsulError as error:
-        if error.status == 400:
-            raise ConsulError(
-                f"{what} {name!a} has a character that this version of Consul does not know as printable: Consul "
-                "registers such a name, but cannot find it again to remove it"
-            ) from error
-        raise
+    """ConsulError if this agent does not know a character of the name as printable."""
+    if not is_addressable(client, name):
+        raise ConsulError(
+            f"{what} {name!a} has a character that this version of Consul does not know as printable: Consul registers "
+            "such a name, but cannot find it again to remove it"
+        )
+
+
+def is_addressable(client, name):
+    """Whether this agent finds a name in a path. Which characters are printable depends on the Unicode version of its
+    build, so it is asked."""
+    if unaddressable(name):
+        return False
+    if not name.isascii():
+        try:
+            client.get("agent/service/" + name, missing_ok=True)
+        except ConsulError as error:
+            if error.status == 400:
+                return False
+            if error.status != 403:  # it understood the name
+                raise
+    return True

@@ -11,8 +11,8 @@ import time
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import version_of, what_an_agent_lacks
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    is_addressable,
     refuse_unknown_characters,
-    unaddressable,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     checks_by_service,
@@ -66,8 +66,6 @@ class Agent:
 
     def described(self, identity):
         """A service as C(agent/service/<id>) describes it, which is more than the list of services does."""
-        if unaddressable(identity):
-            return self.services[identity]
         return self.client.get("agent/service/" + identity, missing_ok=True).data or self.services[identity]
 
     def refuse_impossible(self, body):
@@ -120,7 +118,7 @@ class Agent:
         identity = body["ID"]
         wanted = {check["CheckID"] for check in body["Checks"]}
         found = self.checks.get(identity, {})
-        client = self._patient(found)
+        client = self.patient(found.values())
         replaced = replaced_checks(body, self.services, self.checks)
         if replaced:
             # The new checks are there before the old ones go, and an interrupted run is seen as one.
@@ -130,7 +128,8 @@ class Agent:
             self._taken(identity, wanted)
         left_over = set(found) - wanted
         # To replace all checks ends the maintenance of the service as well, so it is the last resort.
-        parameters = {"replace-existing-checks": "true"} if any(map(unaddressable, left_over)) else None
+        lost = [check for check in left_over if not is_addressable(self.client, check)]
+        parameters = {"replace-existing-checks": "true"} if lost else None
         client.put("agent/service/register", parameters, data=body, idempotent=True)
         if parameters:
             self._maintain_again(identity)
@@ -140,10 +139,10 @@ class Agent:
         if own_sidecar(identity, self.services) and not has_sidecar(body):
             client.put("agent/service/deregister/" + sidecar_id(identity), idempotent=True)
 
-    def _patient(self, checks):
+    def patient(self, checks):
         """A client that waits until checks like these have been stopped."""
         client = copy.copy(self.client)
-        if any(check["Type"] == "alias" for check in checks.values()):
+        if any(check and check["Type"] == "alias" for check in checks):
             client.timeout = max(client.timeout, LONGEST_STOP)
         return client
 
@@ -161,12 +160,12 @@ class Agent:
             self.client.put("agent/service/maintenance/" + identity, parameters, idempotent=True)
 
     def remove(self, identity):
-        client = self._patient(self.checks.get(identity, {}))
-        if unaddressable(identity):
+        client = self.patient(self.checks.get(identity, {}).values())
+        if is_addressable(self.client, identity):
+            client.put("agent/service/deregister/" + identity, idempotent=True)
+        else:
             parameters = {"replace-existing-checks": "true"}
             client.put("agent/service/register", parameters, expiring(self.services[identity]), idempotent=True)
-        else:
-            client.put("agent/service/deregister/" + identity, idempotent=True)
 
     def ids_of(self, options):
         """The ids that options for removal mean.
@@ -184,8 +183,9 @@ class Agent:
         return ids
 
     def _ask(self, path, name):
-        # Of a name that no path can hold only the validity of the token can be asked.
-        self.client.get(path + ("dockyard-consul" if unaddressable(name) else name), missing_ok=True)
+        # For a name that no path can hold, only the validity of the token can be asked.
+        known = name if is_addressable(self.client, name) else "dockyard-consul"
+        self.client.get(path + known, missing_ok=True)
 
 
 def wait_until_in_dns(agent, bodies, timeout):

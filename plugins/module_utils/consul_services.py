@@ -441,6 +441,7 @@ def expiring(service):
             {
                 "CheckID": f"expiring:{digest_of({'id': service['ID']})}",
                 "TTL": "1s",
+                # Consul's least. It looks every 30 s.
                 "DeregisterCriticalServiceAfter": "1m",
             }
         ],

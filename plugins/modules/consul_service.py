@@ -25,17 +25,24 @@ notes:
   - In the same run as M(dockyard.consul.look), the decision is made on the controller. The module runs only if
     something is due, or not known.
   - With O(enable_tag_override=true) other programs may change the tags, so the module sets them once and does not compare
-    them.
+    them. When it updates the service for another reason, it registers the tags that the catalog has.
+  - An agent runs the old check beside the new one if the type of a check changes under the same ID. The module therefore
+    deregisters the old one first. The new check starts in its O(checks[].status), or critical.
   - The tagged addresses that Consul derives from O(address) are never written back, because that would keep an old address
     in DNS. If another program did so, the service is registered again.
-  - An agent refuses a field that its version of Consul does not know, and the task fails. The options name the versions.
+  - An agent refuses a field that its version of Consul does not know, and the command of a check where script checks are not
+    enabled. The task fails before it writes, also in check mode, if the token may read the agent
+    (C(agent_prefix "" { policy = "read" })). Otherwise it fails with the words of Consul. The options name the versions.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
 options:
   name:
-    description: Name of the service. It is found in DNS as C(<name>.service.consul).
+    description:
+      - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
+      - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
+        character. It is refused, and so is such an ID.
     type: str
   id:
     description: ID of the service, unique on its agent. By default, the name.
@@ -54,33 +61,37 @@ options:
     description: Port of the service in DNS (SRV records).
     type: int
   tags:
-    description: Tags. Their order does not matter.
+    description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
     type: list
     elements: str
   meta:
-    description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
+    description:
+      - Metadata of the service. Consul accepts only text, so other values are written as JSON.
+      - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
     type: dict
   weights:
     description: Weight of the service in the answers to SRV queries, by its state.
     type: dict
     suboptions:
       passing:
-        description: Weight while all checks pass.
+        description: Weight while all checks pass, from 1 to 65535.
         type: int
         default: 1
       warning:
-        description: Weight while a check is in warning.
+        description: Weight while a check is in warning, from 0 to 65535.
         type: int
         default: 1
   enable_tag_override:
-    description: Allow other programs to change the tags in the catalog.
+    description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
     type: bool
     default: false
   service_token:
     description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
     type: str
   connect:
-    description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
+    description:
+      - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
+      - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
     type: dict
   checks:
     description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
@@ -88,7 +99,7 @@ options:
     elements: dict
     suboptions:
       id:
-        description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
+        description: ID of the check, unique on the agent. By default V(service:<id>), numbered if there are several.
         type: str
         aliases: [check_id]
       name:
@@ -101,10 +112,12 @@ options:
         description: Method of the request.
         type: str
       header:
-        description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
+        description:
+          - Headers of the request, each a string or a list of strings. A header that is null is left out.
+          - Their values are hidden in logs and diffs.
         type: dict
       body:
-        description: Body of the request.
+        description: Body of the request. A dictionary or list is written as JSON.
         type: str
       disable_redirects:
         description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
@@ -138,8 +151,13 @@ options:
       grpc_use_tls:
         description: Use TLS for the gRPC check.
         type: bool
+      os_service:
+        description:
+          - Service of the operating system that must run. Only agents on Windows implement it.
+          - Consul 1.14 and newer.
+        type: str
       ttl:
-        description: The service reports its own state, at least once in this time.
+        description: The service reports its own state, at least once in this time. Such a check has no interval.
         type: str
       args:
         description: Command to run, as a list. The agent must allow script checks.
@@ -155,7 +173,10 @@ options:
         description: Copy the state of this service.
         type: str
       alias_node:
-        description: Copy the state of this node, or with O(checks[].alias_service), of the service there.
+        description:
+          - Copy the state of this node, or with O(checks[].alias_service), of the service there. The node must be in the
+            catalog, because Consul 1.8 crashes otherwise.
+          - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
         type: str
       interval:
         description: Time between two runs, such as V(10s) or V(1m30s).
@@ -174,7 +195,9 @@ options:
         description: Number of successes in a row after which the check is passing.
         type: int
       failures_before_warning:
-        description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
+        description:
+          - Number of failures in a row until warning. By default, as for critical.
+          - At most the number that is given for critical. Consul 1.11 and newer.
         type: int
       failures_before_critical:
         description: Number of failures in a row after which the check is critical.
@@ -191,7 +214,10 @@ options:
     elements: dict
     suboptions:
       name:
-        description: Name of the service. It is found in DNS as C(<name>.service.consul).
+        description:
+          - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
+          - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
+            character. It is refused, and so is such an ID.
         type: str
       id:
         description: ID of the service, unique on its agent. By default, the name.
@@ -211,26 +237,28 @@ options:
         type: int
         aliases: [port]
       tags:
-        description: Tags. Their order does not matter.
+        description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
         type: list
         elements: str
       meta:
-        description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
+        description:
+          - Metadata of the service. Consul accepts only text, so other values are written as JSON.
+          - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
         type: dict
       weights:
         description: Weight of the service in the answers to SRV queries, by its state.
         type: dict
         suboptions:
           passing:
-            description: Weight while all checks pass.
+            description: Weight while all checks pass, from 1 to 65535.
             type: int
             default: 1
           warning:
-            description: Weight while a check is in warning.
+            description: Weight while a check is in warning, from 0 to 65535.
             type: int
             default: 1
       enable_tag_override:
-        description: Allow other programs to change the tags in the catalog.
+        description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
         type: bool
         default: false
       service_token:
@@ -238,7 +266,9 @@ options:
         type: str
         aliases: [token]
       connect:
-        description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
+        description:
+          - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
+          - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
         type: dict
       checks:
         description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
@@ -246,7 +276,7 @@ options:
         elements: dict
         suboptions:
           id:
-            description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
+            description: ID of the check, unique on the agent. By default V(service:<id>), numbered if there are several.
             type: str
             aliases: [check_id]
           name:
@@ -259,10 +289,12 @@ options:
             description: Method of the request.
             type: str
           header:
-            description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
+            description:
+              - Headers of the request, each a string or a list of strings. A header that is null is left out.
+              - Their values are hidden in logs and diffs.
             type: dict
           body:
-            description: Body of the request.
+            description: Body of the request. A dictionary or list is written as JSON.
             type: str
           disable_redirects:
             description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
@@ -296,8 +328,13 @@ options:
           grpc_use_tls:
             description: Use TLS for the gRPC check.
             type: bool
+          os_service:
+            description:
+              - Service of the operating system that must run. Only agents on Windows implement it.
+              - Consul 1.14 and newer.
+            type: str
           ttl:
-            description: The service reports its own state, at least once in this time.
+            description: The service reports its own state, at least once in this time. Such a check has no interval.
             type: str
           args:
             description: Command to run, as a list. The agent must allow script checks.
@@ -313,7 +350,10 @@ options:
             description: Copy the state of this service.
             type: str
           alias_node:
-            description: Copy the state of this node, or with O(services[].checks[].alias_service), of the service there.
+            description:
+              - Copy the state of this node, or with O(services[].checks[].alias_service), of the service there. The node must
+                be in the catalog, because Consul 1.8 crashes otherwise.
+              - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
             type: str
           interval:
             description: Time between two runs, such as V(10s) or V(1m30s).
@@ -332,7 +372,9 @@ options:
             description: Number of successes in a row after which the check is passing.
             type: int
           failures_before_warning:
-            description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
+            description:
+              - Number of failures in a row until warning. By default, as for critical.
+              - At most the number that is given for critical. Consul 1.11 and newer.
             type: int
           failures_before_critical:
             description: Number of failures in a row after which the check is critical.
@@ -352,12 +394,17 @@ options:
   state:
     description:
       - V(absent) removes the service of that id. If only the name is given, all services of that name on this agent.
+      - The agent cannot be asked to remove a service with an ID that no path can hold, such as V(/web). The module then
+        registers it again with a check that expires, and the agent removes the service within 90 seconds.
     type: str
     choices: [absent, present]
     default: present
   wait:
     description:
-      - Wait until all checks of the services are passing, as the servers, and so DNS, see them.
+      - Wait until DNS gives the services, with all checks passing, as the servers see them. This includes the checks of the
+        node, and the maintenance mode of the service and of the node.
+      - Without checks on this agent, the token must be able to read the agent, if another node has a service with the same
+        ID.
       - Not done in check mode.
     type: str
     choices: [passing]
@@ -366,7 +413,8 @@ options:
     type: float
     default: 60
 seealso:
-  - module: dockyard.consul.consul_kv
+  - module: dockyard.consul.consul_check
+  - module: dockyard.consul.consul_service_info
   - name: Agent service endpoints
     description: HashiCorp's reference.
     link: https://developer.hashicorp.com/consul/api-docs/agent/service
@@ -420,7 +468,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 service:
-  description: The service as Consul's agent describes it after the task, V(null) if there is none.
+  description:
+    - The service as C(/v1/agent/service/<id>) describes it after the task, V(null) if there is none.
+    - In check mode, a service that would be written is described as far as it is known. When the decision is made from
+      M(dockyard.consul.look), it has no C(ContentHash).
   returned: when O(services) is not given
   type: dict
   sample:
@@ -435,13 +486,14 @@ service:
       Passing: 1
       Warning: 1
     EnableTagOverride: false
+    ContentHash: d65ffd80060e6017
 operation:
   description: What was done to the one service.
   returned: when O(services) is not given and something changed
   type: str
   sample: update
 services:
-  description: The services as Consul's agent describes them after the task, by id.
+  description: The services as C(/v1/agent/services) describes them after the task, by id.
   returned: when O(services) is given
   type: dict
 operations:

@@ -11,10 +11,12 @@ import threading
 
 import pytest
 from conftest import Playbook
+from in_process import Module
 
 DIGEST = "dockyard_consul_digest"
 ONLY_OPEN = pytest.mark.parametrize("agent", ["open"], indirect=True)
 TTL = {"ttl": "1h"}
+HTTP = {"http": "http://127.0.0.1:9", "interval": "1m"}
 
 # Consul registers these, and answers each path with one of them with 301 or 400.
 UNADDRESSABLE = {
@@ -77,44 +79,55 @@ def hits(web, path):
     return sum(one[0] == path for one in web.asked)
 
 
-@ONLY_OPEN
 class TestNamesThatNoPathCanHold:
-    @pytest.mark.parametrize("check_mode", [True, False])
-    def test_they_are_refused_when_registering(self, playbook, agent, check_mode):
-        tasks = [service(name="web", id=name) for name in UNADDRESSABLE]
-        tasks += [service(name=name, id="web") for name in UNADDRESSABLE]
-        tasks += [service(name="web", checks=[{**TTL, "id": name}]) for name in UNADDRESSABLE]
-        words = playbook.failures(*tasks, check=check_mode)
-        for message, reason in zip(words, [*UNADDRESSABLE.values()] * 3, strict=True):
-            assert reason in message and "cannot find it again" in message
-        assert services_of(agent) == []
+    @pytest.mark.parametrize("name", UNADDRESSABLE, ids=ascii)
+    def test_they_are_refused_when_registering(self, open_agent, name):
+        module = Module("consul_service", open_agent)
+        tasks = [{"name": "web", "id": name}, {"name": name, "id": "web"}, {"name": name}]
+        tasks += [{"name": "web", "checks": [{**TTL, "id": name}]}]
+        for task in tasks:
+            words = module.refusal(**task)
+            assert UNADDRESSABLE[name] in words and "cannot find it again" in words
+        assert "web" not in services_of(open_agent) and name not in services_of(open_agent)
 
-    def test_the_other_modules_refuse_them(self, playbook, agent):
-        for name in UNADDRESSABLE:
-            agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web"})
-        tasks = [maintenance(service_id=name, state="enabled") for name in UNADDRESSABLE]
-        tasks += [{**task, "check_mode": True} for task in tasks]
-        tasks += [{"dockyard.consul.consul_service_info": {"name": name}} for name in UNADDRESSABLE]
-        words = playbook.failures(*tasks)
-        for message, reason in zip(words, [*UNADDRESSABLE.values()] * 3, strict=True):
-            assert reason in message
+    def test_those_that_are_there(self, running_agent, tmp_path):
+        """The other modules refuse them, and the agent is made to remove them by itself."""
+        with running_agent(tmp_path) as agent:
+            for name in UNADDRESSABLE:
+                agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web", "Check": {"TTL": "1h"}})
+            maintenance, info = Module("consul_maintenance", agent), Module("consul_service_info", agent)
+            for name, reason in UNADDRESSABLE.items():
+                assert reason in maintenance.refusal(service_id=name, state="enabled")
+                assert reason in info.refusal(name=name)
 
-    def test_one_that_is_there_is_removed_by_the_agent(self, running_agent, tmp_path):
-        # Consul's own least time is a minute, and it looks every 30 s.
-        quick = {"check_deregister_interval_min": "1s", "check_reap_interval": "1s"}
-        with running_agent(tmp_path, config=quick) as agent:
-            agent.api("PUT", "/v1/agent/service/register", {"ID": "/lead", "Name": "web", "Check": {"TTL": "1h"}})
-            task = service(id="/lead", state="absent")
             playbook = Playbook(tmp_path, agent)
-            foretold, removed, again = playbook.run({**task, "check_mode": True}, task, task)
-            assert foretold["changed"] and removed["changed"] and not again["changed"]
-            assert removed["operations"] == {"/lead": "remove"} and removed["service"] is None
-            agent.wait_for(lambda: services_of(agent) == [], "no service")
-            # Also where the name alone is given, and where it is not there any more.
-            agent.api("PUT", "/v1/agent/service/register", {"ID": "a//b", "Name": "web"})
-            removed, gone = playbook.run(service(name="web", state="absent"), task)
-            assert removed["changed"] and not gone["changed"]
+            by_id, by_name = service(id="/lead", state="absent"), service(name="web", state="absent")
+            foretold, removed, again, others, none = playbook.run(
+                {**by_id, "check_mode": True}, by_id, by_id, by_name, by_name
+            )
+            assert foretold["changed"] and removed["changed"] and others["changed"]
+            assert not again["changed"] and not none["changed"]
+            assert foretold["operations"] == removed["operations"] == {"/lead": "remove"}
+            assert foretold["service"] is None and removed["service"] is None
+            checks = agent.api("GET", "/v1/agent/checks")
+            assert {check["ServiceID"]: check["Type"] for check in checks.values()} == dict.fromkeys(
+                UNADDRESSABLE, "ttl"
+            )
+            assert all(key.startswith("expiring:") for key in checks)
 
+    @pytest.mark.chaos  # the agent takes a minute and a half
+    def test_the_agent_removes_them(self, running_agent, tmp_path):
+        with running_agent(tmp_path) as agent:
+            for name in UNADDRESSABLE:
+                agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web", "Check": {"TTL": "1h"}})
+            playbook = Playbook(tmp_path, agent)
+            playbook.run(service(name="web", state="absent"))
+            agent.wait_for(lambda: services_of(agent) == [], "no service", seconds=120)
+            assert types_of(agent) == {}
+            by_id, by_name = playbook.run(service(id="/lead", state="absent"), service(name="web", state="absent"))
+            assert not by_id["changed"] and not by_name["changed"]
+
+    @ONLY_OPEN
     def test_a_check_of_such_a_name_is_removed(self, playbook, agent):
         task = service(name="web", checks=[TTL])
         playbook.run(task, maintenance(service_id="web", state="enabled", reason="disk"))
@@ -323,22 +336,24 @@ class TestJsonReachesTheServer:
         found = agent.api("GET", "/v1/agent/services")["web"]
         assert sorted(found["Tags"]) == ["2", "true", "x"] and found["Meta"]["on"] == "true"
 
-    def test_what_has_no_text_is_refused(self, playbook, agent):
-        check = {"http": "http://127.0.0.1:9", "interval": "1h"}
-        tasks = [
-            service(name="web", checks=[{**check, "header": {"X": {"a": "s3cret"}}}]),
-            service(name="web", checks=[{**check, "notes": {"a": 1}}]),
-            service(name="web", tags=[{"a": 1}]),
-            service(name={"a": 1}),
-            service(name="web", tagged_addresses={"wan": {"address": ["a"]}}),
-        ]
-        words = playbook.failures(*tasks)
-        assert all("where a text is required" in message for message in words), words
-        assert "header X: a dictionary" in words[0] and "s3cret" not in words[0]
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"checks": [{**HTTP, "header": {"X": {"a": "s3cret"}}}]},
+            {"checks": [{**HTTP, "notes": {"a": 1}}]},
+            {"tags": [{"a": 1}]},
+            {"tags": [None]},
+            {"name": {"a": 1}},
+            {"tagged_addresses": {"wan": {"address": ["a"]}}},
+        ],
+        ids=str,
+    )
+    def test_what_has_no_text_is_refused(self, agent, options):
+        words = Module("consul_service", agent).refusal(**{"name": "web", **options})
+        assert "where a text is required" in words and "s3cret" not in words
         assert services_of(agent) == []
 
 
-HTTP = {"http": "http://127.0.0.1:9", "interval": "1m"}
 REFUSED = {
     "weights: passing is 0": {"weights": {"passing": 0}},
     "weights: warning is -1": {"weights": {"warning": -1}},
@@ -371,15 +386,18 @@ REFUSED = {
 
 
 class TestRefusedBefore:
+    @pytest.mark.parametrize("words", REFUSED)
+    def test_in_check_mode_as_in_a_run(self, open_agent, words):
+        refusal = Module("consul_service", open_agent).refusal(name="refused", **REFUSED[words])
+        assert words.lower() in refusal.lower() and refusal.startswith("service")
+        assert "refused" not in services_of(open_agent)
+
     @ONLY_OPEN
-    def test_what_consul_refuses_is_refused_in_check_mode_as_in_a_run(self, playbook, agent):
-        tasks = [service(name="web", **options) for options in REFUSED.values()]
-        foretold = playbook.failures(*tasks, check=True)
-        assert [
-            words for words, message in zip(REFUSED, foretold, strict=True) if words.lower() not in message.lower()
-        ] == []
-        assert playbook.failures(*tasks) == foretold
-        assert not any("PUT" in message for message in foretold)
+    def test_in_a_playbook(self, playbook, agent):
+        words = "udp requires Consul 1.13.0, and this agent is 1.8.7"
+        task = service(services=[{"name": "old"}, {"name": "web", **REFUSED[words]}])
+        for message in playbook.failures({**task, "check_mode": True}, task):
+            assert message == f"service web: check service:web: {words}"
         assert services_of(agent) == []
 
     def test_an_agent_that_runs_no_commands(self, running_agent, tmp_path):
