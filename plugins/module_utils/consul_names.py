@@ -46,6 +46,11 @@ def _kind(value):
     return next((name for kind, name in names.items() if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
+def one_line(name):
+    """A name as a part of an error."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 def refuse_unaddressable(what, name):
     """ConsulError if a name cannot be a part of a path of Consul's API. Consul answers such a path with a redirect or with
     HTTP 400, also if it is percent-encoded, so what has the name could never be read or removed by it."""

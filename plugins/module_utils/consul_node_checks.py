@@ -19,14 +19,26 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, text
 
-# It is about the service of a check, and a node's check has none.
-OF_SERVICES_ONLY = "deregister_critical_service_after"
 
-NODE_CHECK_SPEC = {name: option for name, option in CHECK_SPEC.items() if name != OF_SERVICES_ONLY}
+def node_check_spec(timeout):
+    """The options of one check. At the top level, C(timeout) is that of the connection. What is about the service of a
+    check is not among them."""
+    spec = {"check_timeout" if name == "timeout" else name: option for name, option in CHECK_SPEC.items()}
+    del spec["deregister_critical_service_after"]
+    return {**spec, "check_timeout": timeout}
+
+
+CHECK_OPTIONS = [name for name in CHECK_SPEC if name != "deregister_critical_service_after"]
+NODE_CHECK_SPEC = node_check_spec(timeout={"type": text})
 NODE_CHECK_ARGUMENTS = {
     **NODE_CHECK_SPEC,
-    "checks": {"type": "list", "elements": "dict", "options": NODE_CHECK_SPEC},
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "options": node_check_spec(timeout={"type": text, "aliases": ["timeout"]}),
+    },
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
 }
 
@@ -59,11 +71,8 @@ def node_checks(params, token=None):
 def node_check(options, where, token=None):
     if not options["name"]:
         raise ConsulError(f"{where}: name is needed to register a check")
-    definition = normalised_check(
-        {name: options[name] for name in NODE_CHECK_SPEC},
-        options["name"],
-        f"{where} ({ascii(check_id(options))[1:-1]})",
-    )
+    given = {name: options["check_timeout" if name == "timeout" else name] for name in CHECK_OPTIONS}
+    definition = normalised_check(given, options["name"], f"{where} ({one_line(check_id(options))})")
     # Consul names the field for the id differently here than in the checks of a service.
     body = {"ID": definition.pop("CheckID"), **definition}
     return marked(body, digest_of(normal_durations(definition), token))

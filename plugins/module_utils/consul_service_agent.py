@@ -12,6 +12,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
     is_addressable,
+    one_line,
     refuse_unknown_characters,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
@@ -19,7 +20,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_services im
     expiring,
     has_sidecar,
     incomplete,
-    one_line,
     own_sidecar,
     replaced_checks,
     sidecar_id,

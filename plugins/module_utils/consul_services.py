@@ -23,7 +23,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import refuse_unaddressable, text
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable, text
 
 # In place of a digest, in the meta of a service while its checks are being replaced...
 INCOMPLETE = "incomplete"
@@ -140,10 +140,6 @@ def label(where, options):
     return f"{where} ({one_line(service_id(options))})" if service_id(options) else where
 
 
-def one_line(name):
-    return name if name.isprintable() else ascii(name)[1:-1]
-
-
 def registration(options, where, token=None):
     """The body of a registration, or ConsulError for what Consul would refuse or misunderstand."""
     if not options["name"]:
@@ -185,7 +181,10 @@ def validated_meta(given, where):
             raise ConsulError(f"{here} is not a valid key: use 1 to 128 letters, digits, '-' and '_'")
         if key.startswith("consul-"):
             raise ConsulError(f"{here} starts with consul-, which is reserved for Consul")
-        meta[key] = meta_text(value)
+        try:
+            meta[key] = meta_text(value)
+        except ValueError:
+            raise ConsulError(f"{here}: NaN and infinity are not valid in JSON") from None
         if len(meta[key].encode("utf-8", "replace")) > LONGEST_META_VALUE:
             raise ConsulError(f"{here}: its value is longer than {LONGEST_META_VALUE} bytes")
     if len(meta) > MOST_META:
@@ -197,7 +196,7 @@ def meta_text(value):
     """Consul takes only text; YAML gives numbers and booleans too."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, sort_keys=True)
+    return "" if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def validated_address(given, where):
@@ -232,8 +231,21 @@ def tagged_addresses(addresses, where):
             address = text(given["address"])
         except TypeError as error:
             raise ConsulError(f"{here}: address: {error}") from None
+        version = name[-1] if name in DERIVED_ADDRESSES else ""
+        if version and version != ip_version(address):
+            raise ConsulError(f"{here}: address {one_line(address)} is not an IPv{version} address")
         bodies[name] = {"Address": address, "Port": port_number(given.get("port") or 0, here)}
     return bodies
+
+
+def ip_version(address):
+    """C(4), C(6), or nothing for what Consul does not take as an IP address of either version."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    mapped = found.version == 6 and (found.ipv4_mapped or "%" in address)
+    return "" if mapped else str(found.version)
 
 
 def port_number(value, where):

@@ -112,8 +112,8 @@ options:
   interval:
     description: Time between two runs, such as V(10s) or V(1m30s).
     type: str
-  timeout:
-    description: Time after which a run of the check fails.
+  check_timeout:
+    description: Time after which a run of the check fails. O(timeout) is that of the connection to the agent.
     type: str
   notes:
     description: Free text.
@@ -224,9 +224,10 @@ options:
       interval:
         description: Time between two runs, such as V(10s) or V(1m30s).
         type: str
-      timeout:
+      check_timeout:
         description: Time after which a run of the check fails.
         type: str
+        aliases: [timeout]
       notes:
         description: Free text.
         type: str

@@ -22,18 +22,19 @@ def node_checks(agent):
 
 def test_one_check_four_ways(playbook, agent):
     header = {"Authorization": "Bearer H34der-secret"}
-    task = check(name="disk", id="disk-1", notes="for people", header=header, status="passing", **HTTP)
+    task = check(
+        name="disk", id="disk-1", notes="for people", header=header, status="passing", check_timeout="3s", **HTTP
+    )
     created = playbook.four_ways(task, check(id="disk-1", state="absent"), lambda: node_checks(agent))
     assert created["operation"] == "create" and created["operations"] == {"disk-1": "create"}
     assert created["check"]["Status"] == "passing" and created["check"]["ServiceID"] == ""
     assert created["check"]["Notes"].startswith("for people [dockyard_consul_digest=")
     assert DIGEST not in created["diff"]["after"] and "for people" in created["diff"]["after"]
     assert "H34der-secret" not in playbook.output
-    agent.api("PUT", "/v1/agent/check/deregister/disk-1")
 
 
 def test_many_checks_four_ways(playbook, agent):
-    checks = [{"name": f"check {number}", "id": f"c/{number}", **TTL} for number in range(3)]
+    checks = [{"name": f"check {number}", "id": f"c/{number}", "timeout": "3s", **TTL} for number in range(3)]
     removal = check(checks=[{"id": one["id"]} for one in checks], state="absent")
     created = playbook.four_ways(check(checks=checks), removal, lambda: node_checks(agent))
     assert sorted(created["checks"]) == ["c/0", "c/1", "c/2"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as some
 from in_process import Module
 
@@ -116,19 +116,21 @@ def left_on(agent):
     return sorted(agent.api("GET", "/v1/agent/services")), sorted(agent.api("GET", "/v1/agent/checks"))
 
 
-def converges_or_is_refused(module, agent, first, second=None):
-    """First from nothing, and then over the other definition, where there is one and it has been accepted."""
-    for definition in filter(None, (first, second)):
+def converges_or_is_refused(module, first, second):
+    """First from nothing, and then over the other definition, if that has been accepted."""
+    for definition in (first, second):
         note(definition)
         foretold, done = module(check_mode=True, **definition), module(**definition)
         note(done)
         assert foretold.get("failed") == done.get("failed"), foretold
         if done.get("failed"):
+            event("refused")
             assert foretold["msg"] == done["msg"] and " PUT " not in done["msg"], (
                 "Consul refused it, and not the module"
             )
             assert "\n" not in done["msg"]
         else:
+            event("accepted")
             assert foretold["diff"] == done["diff"]
             assert not module(**definition)["changed"]
 
@@ -136,9 +138,10 @@ def converges_or_is_refused(module, agent, first, second=None):
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 class TestAnyDefinition:
     @BOUNDED
-    @given(definition=definitions)
-    def test_it_converges_or_is_refused(self, module, agent, definition):
-        converges_or_is_refused(module, agent, definition)
+    @given(first=definitions, second=definitions)
+    def test_it_converges_or_is_refused(self, module, agent, first, second):
+        identity = {key: first[key] for key in ("name", "id") if key in first}
+        converges_or_is_refused(module, first, {**second, **identity})
         for identity in left_on(agent)[0]:
             if not identity.endswith("-sidecar-proxy"):
                 assert module(id=identity, state="absent")["changed"]
@@ -147,7 +150,7 @@ class TestAnyDefinition:
     @BOUNDED
     @given(first=some.lists(checks, max_size=3), second=some.lists(checks, max_size=3))
     def test_checks_take_the_place_of_others(self, module, agent, first, second):
-        converges_or_is_refused(module, agent, *[{"name": "web", "checks": list(each)} for each in (first, second)])
+        converges_or_is_refused(module, *[{"name": "web", "checks": list(each)} for each in (first, second)])
         module(name="web", state="absent")
         assert left_on(agent) == ([], [])
 
@@ -155,8 +158,10 @@ class TestAnyDefinition:
     @given(first=checks, second=checks)
     def test_checks_of_the_node(self, open_agent, agent, first, second):
         node = Module("consul_check", open_agent)
-        for each in (first, second):
-            each.pop("deregister_critical_service_after", None)
-        converges_or_is_refused(node, agent, *[{"name": "disk", **each, "id": "disk"} for each in (first, second)])
+        tasks = [{"name": "disk", **each, "id": "disk"} for each in (first, second)]
+        for task in tasks:
+            task.pop("deregister_critical_service_after", None)
+            task["check_timeout"] = task.pop("timeout", None)
+        converges_or_is_refused(node, *tasks)
         node(id="disk", state="absent")
         assert left_on(agent) == ([], [])
