@@ -15,6 +15,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import HIDDEN, nanoseconds
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
     json_or_text,
+    one_line,
     refuse_unaddressable,
     text,
 )
@@ -143,7 +144,7 @@ def headers(given, where):
             values = [text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
             lists[text(name)] = values
         except TypeError as error:
-            raise ConsulError(f"{where}: header {name}: {error}") from None
+            raise ConsulError(f"{where}: header {one_line(str(name))}: {error}") from None
     return {name: values for name, values in lists.items() if values}
 
 

@@ -224,7 +224,7 @@ def tagged_addresses(addresses, where):
     """As Consul's API takes them, where port 0 stands for that of the service."""
     bodies = {}
     for name, given in addresses.items():
-        here = f"{where}: tagged_addresses: {name}"
+        here = f"{where}: tagged_addresses: {one_line(name)}"
         if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
             raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
         try:
@@ -254,7 +254,7 @@ def port_number(value, where):
     except (TypeError, ValueError, OverflowError):
         port = -1
     if not 0 <= port <= 65535:
-        raise ConsulError(f"{where}: port {value} is not between 0 and 65535")
+        raise ConsulError(f"{where}: port {one_line(str(value))} is not between 0 and 65535")
     return port
 
 
@@ -265,7 +265,7 @@ def validated_connect(given, where):
     here = f"{where}: connect"
     unknown = [name for name in connect if plain(name) not in ("native", "sidecarservice")]
     if unknown:
-        raise ConsulError(f"{here}: {unknown[0]} is not known; give native or sidecar_service")
+        raise ConsulError(f"{here}: {one_line(str(unknown[0]))} is not known; give native or sidecar_service")
     if not isinstance(field(connect, "native") or False, bool):
         raise ConsulError(f"{here}: native must be true or false")
     sidecar = field(connect, "sidecar_service")
@@ -279,7 +279,7 @@ def validated_connect(given, where):
         if plain(name) == "id":
             raise ConsulError(f"{here}: id: Consul itself gives the sidecar the id <service id>-sidecar-proxy")
         if plain(name) not in types:
-            raise ConsulError(f"{here}: {name} is not known; give {', '.join(SIDECAR_FIELDS)}")
+            raise ConsulError(f"{here}: {one_line(str(name))} is not known; give {', '.join(SIDECAR_FIELDS)}")
         option, kind = types[plain(name)]
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
             raise ConsulError(f"{here}: {option} must be of type {kind.__name__}")

@@ -30,6 +30,7 @@ options:
   name:
     description:
       - Name of the service. By default, the names of all services are returned, with their tags.
+      - A name that Consul cannot look up, such as V(/web), is an error.
       - Required for O(tags), O(node), O(filter), O(near), O(passing) and O(wait_for).
     type: str
   tags:
