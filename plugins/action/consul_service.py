@@ -11,8 +11,10 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import JSON_OPTIONS
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import with_texts
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     SERVICE_ARGUMENTS,
     checks_by_service,
@@ -55,9 +57,8 @@ def registered(arguments: Mapping[str, Any], consul: Mapping[str, Any] | None) -
     known = consul or {}
     if known.get("services") is None or known.get("checks") is None or ANOTHER_AGENT & set(arguments):
         return None
-    result = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(dict(arguments))
-    options = result.validated_parameters
-    if result.error_messages or options["state"] == "absent" or options["purge"]:
+    options = validated(arguments)
+    if options is None or options["state"] == "absent" or options["purge"]:
         return None
     checks = {identity: as_consul_has_it(identity, check) for identity, check in known["checks"].items()}
     found = {}
@@ -73,7 +74,17 @@ def registered(arguments: Mapping[str, Any], consul: Mapping[str, Any] | None) -
     return {"services": found} if options["services"] is not None else {"service": next(iter(found.values()))}
 
 
-def passes(identity, checks):
+def validated(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The options as the module has them. None if it has an error for them."""
+    try:
+        texts = with_texts(arguments, SERVICE_ARGUMENTS, JSON_OPTIONS)
+    except ConsulError:
+        return None
+    result = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(texts)
+    return None if result.error_messages else result.validated_parameters
+
+
+def passes(identity: str, checks: Mapping[str, Any]) -> bool:
     """Whether all checks of a service and of its node pass, maintenance among them, so that DNS gives the service."""
     return all(check["Status"] == "passing" for check in checks.values() if check["ServiceID"] in ("", identity))
 
@@ -89,9 +100,8 @@ def foretold_without_agent(arguments: Mapping[str, Any]) -> dict[str, Any] | Non
     error for it, or where it asks another agent."""
     if ANOTHER_AGENT & set(arguments):
         return None
-    checked = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(dict(arguments))
-    options = checked.validated_parameters
-    if checked.error_messages:
+    options = validated(arguments)
+    if options is None:
         return None
     many = options["services"] is not None
     if options["purge"] and not many:

@@ -14,7 +14,6 @@ import re
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import HIDDEN, nanoseconds
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
-    json_or_text,
     one_line,
     refuse_unaddressable,
     text,
@@ -77,39 +76,42 @@ GO_INT_MAX = 2**63 - 1
 # Go's limit is 2562047h, exactly. A float is not that exact.
 LONGEST_DURATION = 2500000 * 3600 * 10**9
 
+# A structure as their value stands for its JSON.
+JSON_OPTIONS = ("body",)
+
 CHECK_SPEC = {
-    "id": {"type": text, "aliases": ["check_id"]},
-    "name": {"type": text},
-    "http": {"type": text},
-    "method": {"type": text},
+    "id": {"type": "str", "aliases": ["check_id"]},
+    "name": {"type": "str"},
+    "http": {"type": "str"},
+    "method": {"type": "str"},
     "header": {"type": "dict"},
-    "body": {"type": json_or_text},
+    "body": {"type": "str"},
     "disable_redirects": {"type": "bool"},
-    "tls_server_name": {"type": text},
+    "tls_server_name": {"type": "str"},
     "tls_skip_verify": {"type": "bool"},
-    "tcp": {"type": text},
+    "tcp": {"type": "str"},
     "tcp_use_tls": {"type": "bool"},
-    "udp": {"type": text},
-    "h2ping": {"type": text},
+    "udp": {"type": "str"},
+    "h2ping": {"type": "str"},
     "h2ping_use_tls": {"type": "bool"},
-    "grpc": {"type": text},
+    "grpc": {"type": "str"},
     "grpc_use_tls": {"type": "bool"},
-    "os_service": {"type": text},
-    "ttl": {"type": text},
-    "args": {"type": "list", "elements": text},
-    "docker_container_id": {"type": text},
-    "shell": {"type": text},
-    "alias_service": {"type": text},
-    "alias_node": {"type": text},
-    "interval": {"type": text},
-    "timeout": {"type": text},
-    "notes": {"type": text},
+    "os_service": {"type": "str"},
+    "ttl": {"type": "str"},
+    "args": {"type": "list", "elements": "str"},
+    "docker_container_id": {"type": "str"},
+    "shell": {"type": "str"},
+    "alias_service": {"type": "str"},
+    "alias_node": {"type": "str"},
+    "interval": {"type": "str"},
+    "timeout": {"type": "str"},
+    "notes": {"type": "str"},
     "status": {"type": "str", "choices": ["passing", "warning", "critical"]},
     "success_before_passing": {"type": "int", "no_log": False},
     "failures_before_warning": {"type": "int"},
     "failures_before_critical": {"type": "int"},
     "output_max_size": {"type": "int"},
-    "deregister_critical_service_after": {"type": text},
+    "deregister_critical_service_after": {"type": "str"},
 }
 
 

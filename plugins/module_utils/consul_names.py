@@ -12,7 +12,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 
 
 def text(value):
-    """The type of an option that is a text. Numbers and booleans are written as JSON writes them."""
+    """The value of an option that is a text. Numbers and booleans are written as JSON writes them."""
     if isinstance(value, str):
         return encodable(str(value))
     if isinstance(value, bool):
@@ -23,13 +23,40 @@ def text(value):
 
 
 def json_or_text(value):
-    """The type of an option that is a text, where a structure stands for its JSON."""
+    """The value of an option that is a text, where a structure stands for its JSON."""
     if not isinstance(value, (dict, list)):
         return text(value)
     try:
         return encodable(json.dumps(value, ensure_ascii=False, allow_nan=False))
     except ValueError as error:
         raise TypeError(f"the value cannot be written as JSON: {error}") from None
+
+
+def with_texts(params, spec, json_options=(), where=""):
+    """The options with each text as JSON writes it, or ConsulError. SPEC is an argument spec. Each of JSON_OPTIONS is a text
+    where a structure stands for its JSON. Everything else is left as it is, for Ansible to validate."""
+    names = {alias: name for name, option in spec.items() for alias in (name, *option.get("aliases", ()))}
+    found = dict(params)
+    for key, value in params.items():
+        option = spec.get(names.get(key), {})
+        convert = json_or_text if names.get(key) in json_options else text
+        if value is None or "type" not in option:
+            continue
+        try:
+            if option["type"] == "str":
+                found[key] = convert(value)
+            elif option.get("elements") == "str" and isinstance(value, list):
+                found[key] = [convert(item) for item in value]
+        except TypeError as error:
+            raise ConsulError(f"{where}{key}: {error}") from None
+        if option.get("elements") == "dict" and "options" in option and isinstance(value, list):
+            found[key] = [
+                with_texts(item, option["options"], json_options, f"{where}{key}[{number}]: ")
+                if isinstance(item, dict)
+                else item
+                for number, item in enumerate(value)
+            ]
+    return found
 
 
 def encodable(value):

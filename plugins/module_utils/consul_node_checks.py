@@ -19,7 +19,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, text
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
 
 
 def node_check_spec(timeout):
@@ -31,13 +31,13 @@ def node_check_spec(timeout):
 
 
 CHECK_OPTIONS = [name for name in CHECK_SPEC if name != "deregister_critical_service_after"]
-NODE_CHECK_SPEC = node_check_spec(timeout={"type": text})
+NODE_CHECK_SPEC = node_check_spec(timeout={"type": "str"})
 NODE_CHECK_ARGUMENTS = {
     **NODE_CHECK_SPEC,
     "checks": {
         "type": "list",
         "elements": "dict",
-        "options": node_check_spec(timeout={"type": text, "aliases": ["timeout"]}),
+        "options": node_check_spec(timeout={"type": "str", "aliases": ["timeout"]}),
     },
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
 }

@@ -60,12 +60,12 @@ SIDECAR_FIELDS = {
 def service_spec(port, token):
     """The options of one service, in which the names of two differ between the top level and a list."""
     return {
-        "name": {"type": text},
-        "id": {"type": text},
-        "address": {"type": text},
+        "name": {"type": "str"},
+        "id": {"type": "str"},
+        "address": {"type": "str"},
         "tagged_addresses": {"type": "dict"},
         "service_port": port,
-        "tags": {"type": "list", "elements": text},
+        "tags": {"type": "list", "elements": "str"},
         "meta": {"type": "dict"},
         "weights": {
             "type": "dict",

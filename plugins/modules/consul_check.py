@@ -325,9 +325,9 @@ written:
   elements: str
 """
 
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import without_headers
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import diff_of
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import refuse_unaddressable
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks import (
     INCOMPLETE,
@@ -345,12 +345,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks
     shown_wanted,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_service_agent import Agent
-
-
-class ConsulCheckModule(ConsulModule):
-    def shown_params(self):
-        """Headers carry credentials. C(no_log) would garble every message that holds a short value of one."""
-        return without_headers(self.params)
 
 
 def execute(module, client):
@@ -443,7 +437,7 @@ def register(agent, body, found):
 
 
 def main():
-    module = ConsulCheckModule(
+    module = CheckModule(
         argument_spec=NODE_CHECK_ARGUMENTS,
         required_one_of=[("name", "id", "checks")],
         mutually_exclusive=[(option, "checks") for option in NODE_CHECK_SPEC],

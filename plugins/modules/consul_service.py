@@ -510,9 +510,9 @@ written:
   elements: str
 """
 
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import without_headers
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import diff_of
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_service_agent import Agent, wait_until_in_dns
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     SERVICE_ARGUMENTS,
@@ -529,12 +529,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_services im
     shown_wanted,
     unlisted,
 )
-
-
-class ConsulServiceModule(ConsulModule):
-    def shown_params(self):
-        """Headers carry credentials. C(no_log) would garble every message that holds a short value of one."""
-        return without_headers(self.params)
 
 
 def execute(module, client):
@@ -625,7 +619,7 @@ def outcome(agent, params, operations, after):
 
 
 def main():
-    module = ConsulServiceModule(
+    module = CheckModule(
         argument_spec=SERVICE_ARGUMENTS,
         required_one_of=[("name", "id", "services")],
         mutually_exclusive=[(option, "services") for option in SERVICE_OPTIONS],

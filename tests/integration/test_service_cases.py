@@ -139,7 +139,9 @@ class TestNamesThatNoPathCanHold:
 
 
 class TestChecksAreReplaced:
-    @pytest.mark.parametrize("other", [TTL, {"tcp": "127.0.0.1:9", "interval": "1h"}])
+    @pytest.mark.parametrize(
+        ("agent", "other"), [("open", TTL), ("deny", {"tcp": "127.0.0.1:9", "interval": "1h"})], indirect=["agent"]
+    )
     def test_a_check_of_another_kind_ends_the_old_one(self, playbook, agent, web, other):
         def task(*checks, **options):
             return service(name="web", checks=list(checks), **options)
@@ -281,7 +283,9 @@ class TestWait:
 
 
 class TestSidecar:
-    @pytest.mark.parametrize("sidecar", [{}, {"meta": {"own": "x"}, "port": 21500}])
+    @pytest.mark.parametrize(
+        ("agent", "sidecar"), [("open", {}), ("deny", {"meta": {"own": "x"}, "port": 21500})], indirect=["agent"]
+    )
     def test_it_goes_with_the_option(self, playbook, agent, sidecar):
         meshed = service(name="web", service_port=80, connect={"sidecar_service": sidecar})
         plain = service(name="web", service_port=80)

@@ -13,6 +13,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_names impor
     refuse_unknown_characters,
     text,
     unaddressable,
+    with_texts,
 )
 
 
@@ -85,3 +86,49 @@ def test_an_agent_is_asked_for_its_characters(name, status, found):
 def test_other_errors_are_errors():
     with pytest.raises(ConsulError):
         is_addressable(Client(500), "ä")
+
+
+SPEC = {
+    "name": {"type": "str", "aliases": ["title"]},
+    "body": {"type": "str"},
+    "port": {"type": "int"},
+    "tags": {"type": "list", "elements": "str"},
+    "checks": {"type": "list", "elements": "dict", "options": {"notes": {"type": "str"}, "body": {"type": "str"}}},
+}
+
+
+def test_texts_are_json_at_any_depth():
+    given = {
+        "title": True,
+        "body": {"a": True},
+        "port": True,
+        "tags": [1, False],
+        "x": True,
+        "checks": [{"notes": 1}, "y"],
+    }
+    assert with_texts(given, SPEC, ["body"]) == {
+        "title": "true",
+        "body": '{"a": true}',
+        "port": True,
+        "tags": ["1", "false"],
+        "x": True,
+        "checks": [{"notes": "1"}, "y"],
+    }
+    assert with_texts({"name": None, "tags": "a,b", "checks": None}, SPEC) == {
+        "name": None,
+        "tags": "a,b",
+        "checks": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"title": {}}, "^title: a dictionary is given where a text is required$"),
+        ({"tags": ["a", None]}, "^tags: null is given"),
+        ({"checks": [{"notes": ["s3cret"]}]}, r"^checks\[0\]: notes: a list is given where a text is required$"),
+    ],
+)
+def test_no_text_is_named(given, words):
+    with pytest.raises(ConsulError, match=words):
+        with_texts(given, SPEC)
