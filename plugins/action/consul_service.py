@@ -11,16 +11,18 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import JSON_OPTIONS
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import with_texts
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     SERVICE_ARGUMENTS,
     checks_by_service,
+    described,
     is_registered,
-    label,
-    registration,
+    registrations,
+    shown_wanted,
 )
-from ansible_collections.dockyard.consul.plugins.modules.consul_service import described, shown_wanted
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 # The look asks the host's own agent, without any of these.
@@ -55,26 +57,36 @@ def registered(arguments: Mapping[str, Any], consul: Mapping[str, Any] | None) -
     known = consul or {}
     if known.get("services") is None or known.get("checks") is None or ANOTHER_AGENT & set(arguments):
         return None
-    result = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(dict(arguments))
-    options = result.validated_parameters
-    if result.error_messages or options["state"] == "absent" or options["purge"]:
+    options = validated(arguments)
+    if options is None or options["state"] == "absent" or options["purge"]:
         return None
-    many = options["services"] is not None
-    checks = checks_by_service(
-        {identity: as_consul_has_it(identity, check) for identity, check in known["checks"].items()}
-    )
+    checks = {identity: as_consul_has_it(identity, check) for identity, check in known["checks"].items()}
     found = {}
     try:
-        for one in options["services"] if many else [options]:
-            body = registration(one, label("service", one), options["token"])
-            if not is_registered(body, known["services"], checks):
+        for body in registrations(options, options["token"]):
+            if not is_registered(body, known["services"], checks_by_service(checks)):
                 return None
-            if options["wait"] and any(check["Status"] != "passing" for check in checks.get(body["ID"], {}).values()):
+            if options["wait"] and not passes(body["ID"], checks):
                 return None
             found[body["ID"]] = known["services"][body["ID"]]
     except ConsulError:  # the module says it
         return None
-    return {"services": found} if many else {"service": next(iter(found.values()))}
+    return {"services": found} if options["services"] is not None else {"service": next(iter(found.values()))}
+
+
+def validated(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The options as the module has them. None if it has an error for them."""
+    try:
+        texts = with_texts(arguments, SERVICE_ARGUMENTS, JSON_OPTIONS)
+    except ConsulError:
+        return None
+    result = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(texts)
+    return None if result.error_messages else result.validated_parameters
+
+
+def passes(identity: str, checks: Mapping[str, Any]) -> bool:
+    """Whether all checks of a service and of its node pass, maintenance among them, so that DNS gives the service."""
+    return all(check["Status"] == "passing" for check in checks.values() if check["ServiceID"] in ("", identity))
 
 
 def agent_runs(look: Look) -> bool:
@@ -88,9 +100,8 @@ def foretold_without_agent(arguments: Mapping[str, Any]) -> dict[str, Any] | Non
     error for it, or where it asks another agent."""
     if ANOTHER_AGENT & set(arguments):
         return None
-    checked = ArgumentSpecValidator({**CONNECTION_SPEC, **SERVICE_ARGUMENTS}).validate(dict(arguments))
-    options = checked.validated_parameters
-    if checked.error_messages:
+    options = validated(arguments)
+    if options is None:
         return None
     many = options["services"] is not None
     if options["purge"] and not many:
@@ -98,15 +109,12 @@ def foretold_without_agent(arguments: Mapping[str, Any]) -> dict[str, Any] | Non
     if options["state"] == "absent":
         return {"changed": False, "operations": {}, **({"services": {}} if many else {"service": None})}
     try:
-        bodies = [
-            registration(one, label("service", one), options["token"])
-            for one in (options["services"] if many else [options])
-        ]
+        bodies = registrations(options, options["token"])
     except ConsulError:
         return None
     services = {body["ID"]: described(body) for body in bodies}
     found = {"services": services} if many else {"service": services[bodies[0]["ID"]], "operation": "create"}
-    after = {body["ID"]: shown_wanted(body, None) for body in bodies}
+    after = {body["ID"]: shown_wanted(body) for body in bodies}
     return {
         "changed": bool(bodies),
         "operations": dict.fromkeys(services, "create"),

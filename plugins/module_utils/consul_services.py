@@ -7,90 +7,53 @@ Pure functions. The module consul_service uses them on the host, its action plug
 
 from __future__ import annotations
 
-import hashlib
+import copy
+import ipaddress
 import json
+import re
 
-from ansible.module_utils.common.text.converters import to_text
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
-    DIGEST,
-    nanoseconds,
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
+    CHECK_SPEC,
+    digest_of,
+    kind_of,
+    normal_durations,
+    normalised_checks,
+    refuse_not_json,
+    shown_check,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable, text
 
-# Option, and its name in Consul's API.
-CHECK_FIELDS = {
-    "id": "CheckID",
-    "name": "Name",
-    "http": "HTTP",
-    "method": "Method",
-    "header": "Header",
-    "body": "Body",
-    "disable_redirects": "DisableRedirects",
-    "tls_server_name": "TLSServerName",
-    "tls_skip_verify": "TLSSkipVerify",
-    "tcp": "TCP",
-    "tcp_use_tls": "TCPUseTLS",
-    "udp": "UDP",
-    "h2ping": "H2PING",
-    "h2ping_use_tls": "H2PingUseTLS",
-    "grpc": "GRPC",
-    "grpc_use_tls": "GRPCUseTLS",
-    "ttl": "TTL",
-    "args": "Args",
-    "docker_container_id": "DockerContainerID",
-    "shell": "Shell",
-    "alias_service": "AliasService",
-    "alias_node": "AliasNode",
-    "interval": "Interval",
-    "timeout": "Timeout",
-    "notes": "Notes",
-    "status": "Status",
-    "success_before_passing": "SuccessBeforePassing",
-    "failures_before_warning": "FailuresBeforeWarning",
-    "failures_before_critical": "FailuresBeforeCritical",
-    "output_max_size": "OutputMaxSize",
-    "deregister_critical_service_after": "DeregisterCriticalServiceAfter",
-}
-CHECK_DURATIONS = ("ttl", "interval", "timeout", "deregister_critical_service_after")
-CHECK_KINDS = ("http", "tcp", "udp", "h2ping", "grpc", "ttl", "args", "alias_service", "alias_node")
-DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
-KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "args")
+# In place of a digest, in the meta of a service while its checks are being replaced...
+INCOMPLETE = "incomplete"
+# ... and while the agent is about to remove it by itself.
+EXPIRING = "expiring"
 
 # From the service's address, where that is an IP address.
 DERIVED_ADDRESSES = ("lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6")
 
-CHECK_SPEC = {
-    "id": {"type": "str", "aliases": ["check_id"]},
-    "name": {"type": "str"},
-    "http": {"type": "str"},
-    "method": {"type": "str"},
-    "header": {"type": "dict"},
-    "body": {"type": "str"},
-    "disable_redirects": {"type": "bool"},
-    "tls_server_name": {"type": "str"},
-    "tls_skip_verify": {"type": "bool"},
-    "tcp": {"type": "str"},
-    "tcp_use_tls": {"type": "bool"},
-    "udp": {"type": "str"},
-    "h2ping": {"type": "str"},
-    "h2ping_use_tls": {"type": "bool"},
-    "grpc": {"type": "str"},
-    "grpc_use_tls": {"type": "bool"},
-    "ttl": {"type": "str"},
-    "args": {"type": "list", "elements": "str"},
-    "docker_container_id": {"type": "str"},
-    "shell": {"type": "str"},
-    "alias_service": {"type": "str"},
-    "alias_node": {"type": "str"},
-    "interval": {"type": "str"},
-    "timeout": {"type": "str"},
-    "notes": {"type": "str"},
-    "status": {"type": "str", "choices": ["passing", "warning", "critical"]},
-    "success_before_passing": {"type": "int", "no_log": False},
-    "failures_before_warning": {"type": "int"},
-    "failures_before_critical": {"type": "int"},
-    "output_max_size": {"type": "int"},
-    "deregister_critical_service_after": {"type": "str"},
+# Consul's own limits, where the module's key is one of the pairs.
+MOST_META = 63
+META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+LONGEST_META_VALUE = 512
+LARGEST_WEIGHT = 65535
+
+# What Consul takes in a sidecar's registration, and as which type. Consul gives it its id, and it has no sidecar.
+SIDECAR_FIELDS = {
+    "name": str,
+    "kind": str,
+    "tags": list,
+    "address": str,
+    "tagged_addresses": dict,
+    "meta": dict,
+    "port": int,
+    "check": dict,
+    "checks": list,
+    "weights": dict,
+    "token": str,
+    "enable_tag_override": bool,
+    "proxy": dict,
 }
 
 
@@ -151,121 +114,233 @@ SERVICE_ARGUMENTS = {
 }
 
 
+def described_services(params):
+    """Each service that the options describe, with the words for it in an error."""
+    if params["purge"] and params["services"] is None:
+        raise ConsulError("purge: services is needed, the list of those that are to stay")
+    if params["services"] is None:
+        return [(label("service", params), params)]
+    return [(label(f"services[{number}]", service), service) for number, service in enumerate(params["services"])]
+
+
+def registrations(params, token=None):
+    """The bodies of all registrations that the options describe, or ConsulError. C(token) is that of the call, which
+    a service keeps where it has none of its own."""
+    bodies = [registration(options, where, token) for where, options in described_services(params)]
+    refuse_twins(bodies)
+    return bodies
+
+
 def service_id(options):
     return options["id"] or options["name"]
 
 
+def label(where, options):
+    """The words for a service in an error, in one line whatever its name holds."""
+    return f"{where} ({one_line(service_id(options))})" if service_id(options) else where
+
+
 def registration(options, where, token=None):
-    """The body of a registration, or ConsulError for what Consul would misunderstand. C(token) is that of the call, which
-    the service keeps where it has none of its own."""
+    """The body of a registration, or ConsulError for what Consul would refuse or misunderstand."""
     if not options["name"]:
         raise ConsulError(f"{where}: name is needed to register a service")
     identity = service_id(options)
-    port = port_number(options["service_port"] or 0, where)
-    weights = options["weights"] or {"passing": 1, "warning": 1}
-    meta = {key: meta_text(value) for key, value in (options["meta"] or {}).items()}
-    if DIGEST in meta:
-        raise ConsulError(f"{where}: the meta key {DIGEST} is the module's own")
+    refuse_unaddressable(f"{where}: id" if options["id"] else f"{where}: name", identity)
+    refuse_unaddressable(f"{where}: name", options["name"])
     checks = normalised_checks(options["checks"] or [], identity, where)
+    connect = validated_connect(options["connect"], where)
+    meta = validated_meta(options["meta"], where)
     body = {
         "ID": identity,
         "Name": options["name"],
-        "Address": options["address"] or "",
-        "Port": port,
+        "Address": validated_address(options["address"], where),
+        "Port": port_number(options["service_port"] or 0, where),
         "Tags": options["tags"] or [],
-        "Weights": {"Passing": weights["passing"], "Warning": weights["warning"]},
+        "Weights": validated_weights(options["weights"], where),
         "EnableTagOverride": options["enable_tag_override"],
         "Meta": {**meta, DIGEST: digest(checks, options["connect"], options["service_token"] or token)},
         "Checks": checks,
     }
     if options["tagged_addresses"]:
         body["TaggedAddresses"] = tagged_addresses(options["tagged_addresses"], where)
-    if options["connect"]:
-        body["Connect"] = options["connect"]
+    if connect:
+        body["Connect"] = connect
     if options["service_token"]:
         body["Token"] = options["service_token"]
+    refuse_not_json(body, where)
     return body
+
+
+def validated_meta(given, where):
+    meta = {}
+    for key, value in (given or {}).items():
+        here = f"{where}: meta: {key!a}"
+        if key == DIGEST:
+            raise ConsulError(f"{where}: the meta key {DIGEST} is the module's own")
+        if not META_KEY.match(key):
+            raise ConsulError(f"{here} is not a valid key: use 1 to 128 letters, digits, '-' and '_'")
+        if key.startswith("consul-"):
+            raise ConsulError(f"{here} starts with consul-, which is reserved for Consul")
+        try:
+            meta[key] = meta_text(value)
+        except ValueError:
+            raise ConsulError(f"{here}: NaN and infinity are not valid in JSON") from None
+        if len(meta[key].encode("utf-8", "replace")) > LONGEST_META_VALUE:
+            raise ConsulError(f"{here}: its value is longer than {LONGEST_META_VALUE} bytes")
+    if len(meta) > MOST_META:
+        raise ConsulError(f"{where}: meta has {len(meta)} pairs, more than {MOST_META} (Consul's limit, less our own)")
+    return meta
 
 
 def meta_text(value):
     """Consul takes only text; YAML gives numbers and booleans too."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, sort_keys=True)
+    return "" if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def validated_address(given, where):
+    address = given or ""
+    try:
+        unspecified = ipaddress.ip_address(address.strip("[]")).is_unspecified
+    except ValueError:  # a host name
+        unspecified = False
+    if unspecified:
+        raise ConsulError(f"{where}: address {address} is no address of a host, and Consul refuses it; leave it out")
+    return address
+
+
+def validated_weights(given, where):
+    weights = {"passing": 1, "warning": 1, **(given or {})}
+    for name, least in (("passing", 1), ("warning", 0)):
+        if not isinstance(weights[name], int) or not least <= weights[name] <= LARGEST_WEIGHT:
+            raise ConsulError(
+                f"{where}: weights: {name} is {weights[name]}, and must be between {least} and {LARGEST_WEIGHT}"
+            )
+    return {"Passing": weights["passing"], "Warning": weights["warning"]}
 
 
 def tagged_addresses(addresses, where):
     """As Consul's API takes them, where port 0 stands for that of the service."""
     bodies = {}
     for name, given in addresses.items():
-        here = f"{where}: tagged_addresses: {name}"
+        here = f"{where}: tagged_addresses: {one_line(name)}"
         if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
             raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
-        bodies[name] = {"Address": given["address"], "Port": port_number(given.get("port") or 0, here)}
+        try:
+            address = text(given["address"])
+        except TypeError as error:
+            raise ConsulError(f"{here}: address: {error}") from None
+        version = name[-1] if name in DERIVED_ADDRESSES else ""
+        if version and version != ip_version(address):
+            raise ConsulError(f"{here}: address {one_line(address)} is not an IPv{version} address")
+        bodies[name] = {"Address": address, "Port": port_number(given.get("port") or 0, here)}
     return bodies
+
+
+def ip_version(address):
+    """C(4), C(6), or nothing for what Consul does not take as an IP address of either version."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    mapped = found.version == 6 and (found.ipv4_mapped or "%" in address)
+    return "" if mapped else str(found.version)
 
 
 def port_number(value, where):
     try:
         port = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         port = -1
     if not 0 <= port <= 65535:
-        raise ConsulError(f"{where}: port {value} is not between 0 and 65535")
+        raise ConsulError(f"{where}: port {one_line(str(value))} is not between 0 and 65535")
     return port
 
 
-def normalised_checks(checks, identity, where):
-    """The checks as Consul's API takes them, each with the id that Consul would give it."""
-    bodies = []
-    for number, check in enumerate(checks, 1):
-        here = f"{where}: check {number}"
-        given = {name: value for name, value in check.items() if value not in (None, "", [], {})}
-        validate_check(given, here)
-        if "header" in given:
-            given["header"] = {name: as_list(value) for name, value in given["header"].items()}
-        given.setdefault("id", f"service:{identity}" + (f":{number}" if len(checks) > 1 else ""))
-        bodies.append({CHECK_FIELDS[name]: value for name, value in given.items()})
-    ids = [body["CheckID"] for body in bodies]
-    if len(set(ids)) < len(ids):
-        raise ConsulError(f"{where}: two checks have the same id: {', '.join(sorted(ids))}")
-    return bodies
+def validated_connect(given, where):
+    """The mesh settings, where the sidecar's meta marks it as this module's. Consul copies the service's meta to a
+    sidecar that has none."""
+    connect = copy.deepcopy(given or {})
+    here = f"{where}: connect"
+    unknown = [name for name in connect if plain(name) not in ("native", "sidecarservice")]
+    if unknown:
+        raise ConsulError(f"{here}: {one_line(str(unknown[0]))} is not known; give native or sidecar_service")
+    if not isinstance(field(connect, "native") or False, bool):
+        raise ConsulError(f"{here}: native must be true or false")
+    sidecar = field(connect, "sidecar_service")
+    if sidecar is None:
+        return connect
+    here = f"{here}: sidecar_service"
+    if not isinstance(sidecar, dict):
+        raise ConsulError(f"{here} must be a dictionary")
+    types = {plain(name): (name, kind) for name, kind in SIDECAR_FIELDS.items()}
+    for name, value in sidecar.items():
+        if plain(name) == "id":
+            raise ConsulError(f"{here}: id: Consul itself gives the sidecar the id <service id>-sidecar-proxy")
+        if plain(name) not in types:
+            raise ConsulError(f"{here}: {one_line(str(name))} is not known; give {', '.join(SIDECAR_FIELDS)}")
+        option, kind = types[plain(name)]
+        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+            raise ConsulError(f"{here}: {option} must be of type {kind.__name__}")
+    if field(sidecar, "port"):
+        port_number(field(sidecar, "port"), here)
+    validated_address(field(sidecar, "address"), here)
+    validated_weights({plain(key): value for key, value in (field(sidecar, "weights") or {}).items()}, here)
+    key = next((name for name in sidecar if plain(name) == "meta"), "meta")
+    if sidecar.get(key):
+        sidecar[key] = {**validated_meta(sidecar[key], here), DIGEST: "sidecar"}
+    return connect
 
 
-def as_list(value):
-    return [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
+def plain(name):
+    """The name of a field as Consul compares it: it takes SidecarService as well as sidecar_service."""
+    return str(name).replace("_", "").lower()
 
 
-def validate_check(check, where):
-    kinds = [kind for kind in CHECK_KINDS if kind in check]
-    if len(kinds) != 1 and kinds != ["alias_service", "alias_node"]:
-        found = ", ".join(kinds) or "none"
-        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_KINDS)} is needed, found: {found}")
-    if kinds[0] in KINDS_WITH_INTERVAL and "interval" not in check:
-        raise ConsulError(f"{where}: {kinds[0]} needs an interval, such as 10s")
-    for name in CHECK_DURATIONS:
-        if name not in check:
-            continue
-        try:
-            positive = nanoseconds(check[name]) > 0
-        except ValueError as error:
-            raise ConsulError(f"{where}: {name}: {error}") from error
-        if not positive:
-            raise ConsulError(f"{where}: {name}: {check[name]!r} is not longer than nothing")
+def field(structure, name):
+    return next((value for key, value in structure.items() if plain(key) == plain(name)), None)
 
 
 def digest(checks, connect, token=None):
     """The same for checks that mean the same, however their durations are written or they are ordered."""
-    plain = [
-        {name: nanoseconds(value) if name in DURATION_FIELDS else value for name, value in check.items()}
-        for check in checks
-    ]
-    plain.sort(key=lambda check: check["CheckID"])
-    wanted = {"checks": plain, "connect": connect or {}}
-    if token:  # a random UUID: its digest tells nothing about it
-        wanted["token"] = hashlib.sha256(token.encode("utf-8")).hexdigest()
-    text = json.dumps(wanted, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+    plain_checks = sorted((normal_durations(check) for check in checks), key=lambda check: check["CheckID"])
+    return digest_of({"checks": plain_checks, "connect": connect or {}}, token)
+
+
+def refuse_twins(bodies):
+    ids = [body["ID"] for body in bodies]
+    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
+    if twins:
+        raise ConsulError(f"services: these ids are given more than once: {', '.join(twins)}; give each its own id")
+    sidecars = sorted(set(ids) & {sidecar_id(body["ID"]) for body in bodies if has_sidecar(body)})
+    if sidecars:
+        raise ConsulError(f"services: these ids are those of sidecars: {', '.join(sidecars)}; give each its own id")
+    owners = {}
+    for body in bodies:
+        for check in body["Checks"]:
+            owner = owners.setdefault(check["CheckID"], body["ID"])
+            if owner != body["ID"]:
+                raise ConsulError(
+                    f"services {owner} and {body['ID']}: both have a check with the id {check['CheckID']}, which is "
+                    "unique on an agent; give one of them another id"
+                )
+
+
+def refuse_taken_checks(bodies, removed, services, checks):
+    """ConsulError if the id of a check belongs to something on the agent that keeps it."""
+    described = {body["ID"]: {check["CheckID"] for check in body["Checks"]} for body in bodies}
+    owners = {identity: owner for owner, found in checks.items() for identity in found}
+    for body in bodies:
+        for check in body["Checks"]:
+            owner = owners.get(check["CheckID"], body["ID"])
+            if owner == body["ID"] or owner in removed or owner in described or (owner and owner not in services):
+                continue
+            holder = f"service {owner}" if owner else "the node"
+            raise ConsulError(
+                f"service {body['ID']}: a check of {holder} on this agent has the id {check['CheckID']} already; give "
+                "the check another id"
+            )
 
 
 def chosen_addresses(service):
@@ -307,17 +382,136 @@ def checks_by_service(checks):
 def is_registered(body, services, checks):
     """Whether an agent with these services and checks has a service just so, as far as Consul can tell."""
     service = services.get(body["ID"])
-    if service is None or set(checks.get(body["ID"], {})) != {check["CheckID"] for check in body["Checks"]}:
+    if service is None or not same_kinds(body, checks.get(body["ID"], {})):
         return False
-    return comparable(service) == comparable(body)
+    return comparable(service) == comparable(body) and bool(own_sidecar(body["ID"], services)) == has_sidecar(body)
 
 
-def label(where, options):
-    return f"{where} ({service_id(options)})" if service_id(options) else where
+def is_of_another_kind(wanted, found):
+    """Whether a registered check is known to be of another type than the wanted one. An agent shows no other part of its
+    definition, and goes on to run the old check beside the new one, under the same id."""
+    return bool(found["Type"]) and found["Type"] != kind_of(wanted)
 
 
-def refuse_twins(bodies):
-    ids = [body["ID"] for body in bodies]
-    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
-    if twins:
-        raise ConsulError(f"services: these ids are given more than once: {', '.join(twins)}; give each its own id")
+def has_sidecar(body):
+    return field(body.get("Connect") or {}, "sidecar_service") is not None
+
+
+def sidecar_id(identity):
+    return f"{identity}-sidecar-proxy"
+
+
+def own_sidecar(identity, services):
+    """The sidecar that Consul registered with this service for this module. None if there is none."""
+    sidecar = services.get(sidecar_id(identity))
+    if sidecar and sidecar.get("Kind") == "connect-proxy" and DIGEST in (sidecar.get("Meta") or {}):
+        return sidecar
+    return None
+
+
+def unlisted(bodies, services):
+    """The ids of services that this module registered and that are not among these. A sidecar goes with its service."""
+    listed = {body["ID"] for body in bodies}
+    return [
+        identity
+        for identity, service in services.items()
+        if DIGEST in (service.get("Meta") or {})
+        and identity not in listed
+        and service.get("Kind", "") != "connect-proxy"
+    ]
+
+
+def replaced_checks(body, services, checks):
+    """The ids of checks on the agent that must be deregistered before this body is in force as a whole: they are of
+    another kind, or of another service, or of a registration that was interrupted while it replaced them."""
+    registered = services.get(body["ID"]) or {}
+    interrupted = (registered.get("Meta") or {}).get(DIGEST) == INCOMPLETE
+    found = {identity: check for of_one in checks.values() for identity, check in of_one.items()}
+    return [
+        check["CheckID"]
+        for check in body["Checks"]
+        if check["CheckID"] in found
+        and (
+            interrupted
+            or found[check["CheckID"]]["ServiceID"] != body["ID"]
+            or is_of_another_kind(check, found[check["CheckID"]])
+        )
+    ]
+
+
+def incomplete(body):
+    return {**body, "Meta": {**body["Meta"], DIGEST: INCOMPLETE}}
+
+
+def expiring(service):
+    """A registration with which the agent removes the service by itself: its check is never reported."""
+    return {
+        "ID": service["ID"],
+        "Name": service["Service"],
+        "Meta": {DIGEST: EXPIRING},
+        "Checks": [
+            {
+                "CheckID": f"expiring:{digest_of({'id': service['ID']})}",
+                "TTL": "1s",
+                # Consul's least. It looks every 30 s.
+                "DeregisterCriticalServiceAfter": "1m",
+            }
+        ],
+    }
+
+
+def is_expiring(service):
+    return (service.get("Meta") or {}).get(DIGEST) == EXPIRING
+
+
+def keeps_tags(body, services):
+    """Whether the tags of a registered service are those of other programs."""
+    registered = services.get(body["ID"])
+    return body["EnableTagOverride"] and registered is not None and registered["EnableTagOverride"]
+
+
+def described(body):
+    """A service as the agent will describe it."""
+    service = {name: value for name, value in body.items() if name not in ("Name", "Checks", "Token", "Connect")}
+    return dict(service, Service=body["Name"])
+
+
+def shown(service, services, checks, changed):
+    """A registered service, for a diff. Its checks are known by digest, id and type only."""
+    view = shown_fields(service)
+    wanted = next((body for body in changed if body["ID"] == service["ID"]), None)
+    found = checks.get(service["ID"], {})
+    if wanted is None or not same_checks(service, wanted):
+        view["Checks"] = dict.fromkeys(sorted(found), "(Consul does not tell definitions)")
+    elif not same_kinds(wanted, found):
+        view["Checks"] = {identity: f"(registered: {found[identity]['Type']})" for identity in sorted(found)}
+    if own_sidecar(service["ID"], services):
+        view["Sidecar"] = sidecar_id(service["ID"])
+    return view
+
+
+def shown_wanted(body, service=None, checks=None):
+    """A wanted service, for a diff. The definitions of its checks are left out if they stay."""
+    view = shown_fields(body)
+    if has_sidecar(body):
+        view["Sidecar"] = sidecar_id(body["ID"])
+    if not service or not same_checks(service, body) or not same_kinds(body, (checks or {}).get(body["ID"], {})):
+        view["Checks"] = {check["CheckID"]: shown_check(check) for check in body["Checks"]}
+        if "Connect" in body:
+            view["Connect"] = copy.deepcopy(body["Connect"])
+    return view
+
+
+def shown_fields(service):
+    meta = {key: value for key, value in (service["Meta"] or {}).items() if key != DIGEST}
+    return {**comparable(service), "Meta": meta}
+
+
+def same_kinds(body, found):
+    """Whether the checks on the agent have the ids and types of the wanted ones."""
+    wanted = {check["CheckID"]: check for check in body["Checks"]}
+    return set(wanted) == set(found) and not any(is_of_another_kind(wanted[key], found[key]) for key in wanted)
+
+
+def same_checks(service, body):
+    return (service["Meta"] or {}).get(DIGEST) == body["Meta"][DIGEST]

@@ -29,7 +29,7 @@ options:
   service_id:
     description:
       - ID of a service of this agent. By default, the node.
-      - An ID that the agent does not know is an error.
+      - An ID that the agent does not know is an error, and so is one that no path of Consul's API can hold.
     type: str
   state:
     description: Whether maintenance mode is enabled.
@@ -107,6 +107,10 @@ import collections
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    refuse_unaddressable,
+    refuse_unknown_characters,
+)
 
 State = collections.namedtuple("State", "enabled reason")
 NONE = State(False, None)
@@ -156,6 +160,8 @@ def refuse_unknown(client, service_id):
     """A mistyped id must not look as if its maintenance were over, nor an empty one mean the node."""
     if not service_id:
         raise ConsulError("service_id is empty: give the id of a service, or leave it out to mean the node")
+    refuse_unaddressable("service_id", service_id)
+    refuse_unknown_characters(client, "service_id", service_id)
     services = client.get("agent/services").data or {}
     if service_id in services:
         return

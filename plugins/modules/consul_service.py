@@ -25,17 +25,24 @@ notes:
   - In the same run as M(dockyard.consul.look), the decision is made on the controller. The module runs only if
     something is due, or not known.
   - With O(enable_tag_override=true) other programs may change the tags, so the module sets them once and does not compare
-    them.
+    them. When it updates the service for another reason, it registers the tags that the catalog has.
+  - An agent runs the old check beside the new one if the type of a check changes under the same ID. The module therefore
+    deregisters the old one first. The new check starts in its O(checks[].status), or critical.
   - The tagged addresses that Consul derives from O(address) are never written back, because that would keep an old address
     in DNS. If another program did so, the service is registered again.
-  - An agent refuses a field that its version of Consul does not know, and the task fails. The options name the versions.
+  - An agent refuses a field that its version of Consul does not know, and the command of a check where script checks are not
+    enabled. The task fails before it writes, also in check mode, if the token may read the agent
+    (C(agent_prefix "" { policy = "read" })). Otherwise it fails with the words of Consul. The options name the versions.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
 options:
   name:
-    description: Name of the service. It is found in DNS as C(<name>.service.consul).
+    description:
+      - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
+      - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
+        character. It is refused, and so is such an ID.
     type: str
   id:
     description: ID of the service, unique on its agent. By default, the name.
@@ -54,33 +61,37 @@ options:
     description: Port of the service in DNS (SRV records).
     type: int
   tags:
-    description: Tags. Their order does not matter.
+    description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
     type: list
     elements: str
   meta:
-    description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
+    description:
+      - Metadata of the service. Consul accepts only text, so other values are written as JSON.
+      - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
     type: dict
   weights:
     description: Weight of the service in the answers to SRV queries, by its state.
     type: dict
     suboptions:
       passing:
-        description: Weight while all checks pass.
+        description: Weight while all checks pass, from 1 to 65535.
         type: int
         default: 1
       warning:
-        description: Weight while a check is in warning.
+        description: Weight while a check is in warning, from 0 to 65535.
         type: int
         default: 1
   enable_tag_override:
-    description: Allow other programs to change the tags in the catalog.
+    description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
     type: bool
     default: false
   service_token:
     description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
     type: str
   connect:
-    description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
+    description:
+      - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
+      - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
     type: dict
   checks:
     description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
@@ -88,7 +99,7 @@ options:
     elements: dict
     suboptions:
       id:
-        description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
+        description: ID of the check, unique on the agent. By default V(service:<id>), numbered if there are several.
         type: str
         aliases: [check_id]
       name:
@@ -101,10 +112,12 @@ options:
         description: Method of the request.
         type: str
       header:
-        description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
+        description:
+          - Headers of the request, each a string or a list of strings. A header that is null is left out.
+          - Their values are hidden in logs and diffs.
         type: dict
       body:
-        description: Body of the request.
+        description: Body of the request. A dictionary or list is written as JSON.
         type: str
       disable_redirects:
         description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
@@ -138,8 +151,13 @@ options:
       grpc_use_tls:
         description: Use TLS for the gRPC check.
         type: bool
+      os_service:
+        description:
+          - Service of the operating system that must run. Only agents on Windows implement it.
+          - Consul 1.14 and newer.
+        type: str
       ttl:
-        description: The service reports its own state, at least once in this time.
+        description: The service reports its own state, at least once in this time. Such a check has no interval.
         type: str
       args:
         description: Command to run, as a list. The agent must allow script checks.
@@ -155,7 +173,10 @@ options:
         description: Copy the state of this service.
         type: str
       alias_node:
-        description: Copy the state of this node, or with O(checks[].alias_service), of the service there.
+        description:
+          - Copy the state of this node, or with O(checks[].alias_service), of the service there. The node must be in the
+            catalog, because Consul 1.8 crashes otherwise.
+          - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
         type: str
       interval:
         description: Time between two runs, such as V(10s) or V(1m30s).
@@ -174,7 +195,9 @@ options:
         description: Number of successes in a row after which the check is passing.
         type: int
       failures_before_warning:
-        description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
+        description:
+          - Number of failures in a row until warning. By default, as for critical.
+          - At most the number that is given for critical. Consul 1.11 and newer.
         type: int
       failures_before_critical:
         description: Number of failures in a row after which the check is critical.
@@ -191,7 +214,10 @@ options:
     elements: dict
     suboptions:
       name:
-        description: Name of the service. It is found in DNS as C(<name>.service.consul).
+        description:
+          - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
+          - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
+            character. It is refused, and so is such an ID.
         type: str
       id:
         description: ID of the service, unique on its agent. By default, the name.
@@ -211,26 +237,28 @@ options:
         type: int
         aliases: [port]
       tags:
-        description: Tags. Their order does not matter.
+        description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
         type: list
         elements: str
       meta:
-        description: Metadata of the service. Consul accepts only text, so numbers and booleans are written as JSON.
+        description:
+          - Metadata of the service. Consul accepts only text, so other values are written as JSON.
+          - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
         type: dict
       weights:
         description: Weight of the service in the answers to SRV queries, by its state.
         type: dict
         suboptions:
           passing:
-            description: Weight while all checks pass.
+            description: Weight while all checks pass, from 1 to 65535.
             type: int
             default: 1
           warning:
-            description: Weight while a check is in warning.
+            description: Weight while a check is in warning, from 0 to 65535.
             type: int
             default: 1
       enable_tag_override:
-        description: Allow other programs to change the tags in the catalog.
+        description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
         type: bool
         default: false
       service_token:
@@ -238,7 +266,9 @@ options:
         type: str
         aliases: [token]
       connect:
-        description: 'Service mesh settings, passed on as they are, such as V({sidecar_service: {}}).'
+        description:
+          - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
+          - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
         type: dict
       checks:
         description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
@@ -246,7 +276,7 @@ options:
         elements: dict
         suboptions:
           id:
-            description: ID of the check. By default V(service:<id>), numbered if there are several, as Consul does.
+            description: ID of the check, unique on the agent. By default V(service:<id>), numbered if there are several.
             type: str
             aliases: [check_id]
           name:
@@ -259,10 +289,12 @@ options:
             description: Method of the request.
             type: str
           header:
-            description: Headers of the request, each a string or a list of strings. Their values are hidden in logs and diffs.
+            description:
+              - Headers of the request, each a string or a list of strings. A header that is null is left out.
+              - Their values are hidden in logs and diffs.
             type: dict
           body:
-            description: Body of the request.
+            description: Body of the request. A dictionary or list is written as JSON.
             type: str
           disable_redirects:
             description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
@@ -296,8 +328,13 @@ options:
           grpc_use_tls:
             description: Use TLS for the gRPC check.
             type: bool
+          os_service:
+            description:
+              - Service of the operating system that must run. Only agents on Windows implement it.
+              - Consul 1.14 and newer.
+            type: str
           ttl:
-            description: The service reports its own state, at least once in this time.
+            description: The service reports its own state, at least once in this time. Such a check has no interval.
             type: str
           args:
             description: Command to run, as a list. The agent must allow script checks.
@@ -313,7 +350,10 @@ options:
             description: Copy the state of this service.
             type: str
           alias_node:
-            description: Copy the state of this node, or with O(services[].checks[].alias_service), of the service there.
+            description:
+              - Copy the state of this node, or with O(services[].checks[].alias_service), of the service there. The node must
+                be in the catalog, because Consul 1.8 crashes otherwise.
+              - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
             type: str
           interval:
             description: Time between two runs, such as V(10s) or V(1m30s).
@@ -332,7 +372,9 @@ options:
             description: Number of successes in a row after which the check is passing.
             type: int
           failures_before_warning:
-            description: Number of failures in a row until warning. By default, as for critical. Consul 1.11 and newer.
+            description:
+              - Number of failures in a row until warning. By default, as for critical.
+              - At most the number that is given for critical. Consul 1.11 and newer.
             type: int
           failures_before_critical:
             description: Number of failures in a row after which the check is critical.
@@ -352,12 +394,17 @@ options:
   state:
     description:
       - V(absent) removes the service of that id. If only the name is given, all services of that name on this agent.
+      - The agent cannot be asked to remove a service with an ID that no path can hold, such as V(/web). The module then
+        registers it again with a check that expires, and the agent removes the service within 90 seconds.
     type: str
     choices: [absent, present]
     default: present
   wait:
     description:
-      - Wait until all checks of the services are passing, as the servers, and so DNS, see them.
+      - Wait until DNS gives the services, with all checks passing, as the servers see them. This includes the checks of the
+        node, and the maintenance mode of the service and of the node.
+      - Without checks on this agent, the token must be able to read the agent, if another node has a service with the same
+        ID.
       - Not done in check mode.
     type: str
     choices: [passing]
@@ -366,7 +413,8 @@ options:
     type: float
     default: 60
 seealso:
-  - module: dockyard.consul.consul_kv
+  - module: dockyard.consul.consul_check
+  - module: dockyard.consul.consul_service_info
   - name: Agent service endpoints
     description: HashiCorp's reference.
     link: https://developer.hashicorp.com/consul/api-docs/agent/service
@@ -420,7 +468,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 service:
-  description: The service as Consul's agent describes it after the task, V(null) if there is none.
+  description:
+    - The service as C(/v1/agent/service/<id>) describes it after the task, V(null) if there is none.
+    - In check mode, a service that would be written is described as far as it is known. When the decision is made from
+      M(dockyard.consul.look), it has no C(ContentHash).
   returned: when O(services) is not given
   type: dict
   sample:
@@ -435,13 +486,14 @@ service:
       Passing: 1
       Warning: 1
     EnableTagOverride: false
+    ContentHash: d65ffd80060e6017
 operation:
   description: What was done to the one service.
   returned: when O(services) is not given and something changed
   type: str
   sample: update
 services:
-  description: The services as Consul's agent describes them after the task, by id.
+  description: The services as C(/v1/agent/services) describes them after the task, by id.
   returned: when O(services) is given
   type: dict
 operations:
@@ -458,164 +510,82 @@ written:
   elements: str
 """
 
-import copy
-import time
-
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
-    DIGEST,
-    HIDDEN,
-    ConsulModule,
-    diff_of,
-)
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_service_agent import Agent, wait_until_in_dns
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
     SERVICE_ARGUMENTS,
     SERVICE_OPTIONS,
-    checks_by_service,
-    comparable,
+    described,
+    described_services,
+    is_expiring,
     is_registered,
-    label,
-    refuse_twins,
-    registration,
+    keeps_tags,
+    refuse_taken_checks,
+    registrations,
     service_id,
+    shown,
+    shown_wanted,
+    unlisted,
 )
-
-
-class Agent:
-    """The services and checks of the agent that is asked."""
-
-    def __init__(self, client):
-        self.client = client
-        self.services = {}
-        self.checks = {}
-
-    def load(self):
-        self.services = self.client.get("agent/services").data or {}
-        self.checks = checks_by_service(self.client.get("agent/checks").data or {})
-
-    def register(self, body):
-        try:
-            # Consul's replace-existing-checks would end the maintenance of the service as well.
-            self.client.put("agent/service/register", data=body, idempotent=True)
-            for identity in set(self.checks.get(body["ID"], {})) - {check["CheckID"] for check in body["Checks"]}:
-                self.client.put("agent/check/deregister/" + identity, idempotent=True)
-        except ConsulError as error:  # of many services it is this one
-            message = f"service {body['ID']}: {error}"
-            raise ConsulError(message, error.status, error.method, error.path, error.words) from error
-
-    def deregister(self, identity):
-        self.client.put("agent/service/deregister/" + identity, idempotent=True)
-
-    def ids_of(self, options):
-        """The ids that options for removal mean.
-
-        What the token may not read is missing from lists; asking for it by itself makes that an error.
-        """
-        if options["id"]:
-            if options["id"] in self.services:
-                return [options["id"]]
-            self.client.get("agent/service/" + options["id"], missing_ok=True)
-            return []
-        ids = [identity for identity, service in self.services.items() if service["Service"] == options["name"]]
-        if not ids:
-            self.client.get("agent/health/service/name/" + options["name"], missing_ok=True)
-        return ids
-
-    def unlisted(self, bodies):
-        """Services that this module registered and that are not among these; a sidecar goes with its service."""
-        listed = {body["ID"] for body in bodies}
-        return [
-            identity
-            for identity, service in self.services.items()
-            if DIGEST in (service.get("Meta") or {})
-            and identity not in listed
-            and service.get("Kind", "") != "connect-proxy"
-        ]
-
-
-class ConsulServiceModule(ConsulModule):
-    def shown_params(self):
-        """Headers carry credentials. C(no_log) would garble every message that holds a short value of one."""
-        return without_headers(self.params)
-
-
-def without_headers(options):
-    """Options at any depth, with the values of C(header) hidden."""
-    if isinstance(options, list):
-        return [without_headers(item) for item in options]
-    if not isinstance(options, dict):
-        return options
-    return {
-        name: hidden_values(value) if name == "header" else without_headers(value) for name, value in options.items()
-    }
-
-
-def hidden_values(header):
-    return dict.fromkeys(header, HIDDEN) if isinstance(header, dict) else header and HIDDEN
 
 
 def execute(module, client):
     params = module.params
-    many = params["services"] is not None
-    if params["purge"] and not many:
-        raise ConsulError("purge: services is needed, the list of those that are to stay")
-    described = (
-        [(f"services[{number}]", service) for number, service in enumerate(params["services"])]
-        if many
-        else [("service", params)]
-    )
     agent = Agent(client)
+    bodies, removed = decide(agent, params)
+    before, before_checks = agent.services, agent.checks
+    changed = [body for body in bodies if not is_registered(body, before, before_checks)]
+    for body in changed:
+        agent.refuse_impossible(body)
+        if keeps_tags(body, before):
+            body["Tags"] = agent.present_tags(body)
+    operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
+    operations.update(dict.fromkeys(removed, "remove"))
+    if not module.check_mode:
+        carry_out(agent, changed, removed)
+        if params["wait"]:
+            wait_until_in_dns(agent, bodies, params["wait_timeout"])
+    return {
+        "changed": bool(operations),
+        "operations": operations,
+        "diff": diff_of(
+            {key: shown(before[key], before, before_checks, changed) for key in operations if key in before},
+            {body["ID"]: shown_wanted(body, before.get(body["ID"]), before_checks) for body in changed},
+            "Consul services",
+        ),
+        **outcome(agent, params, operations, services_after(module, agent, changed, removed)),
+    }
+
+
+def decide(agent, params):
+    """What is wanted: the registrations, and the ids to remove. Validates everything before the agent is asked."""
+    described_by_options = described_services(params)
     if params["state"] == "absent":
-        for where, options in described:
+        for where, options in described_by_options:
             if not service_id(options):
                 raise ConsulError(f"{where}: id or name is needed to remove a service")
         agent.load()
         bodies = []
-        doomed = [identity for _where, options in described for identity in agent.ids_of(options)]
+        removed = [identity for _where, options in described_by_options for identity in agent.ids_of(options)]
     else:
-        bodies = [registration(options, label(where, options), client.token) for where, options in described]
-        refuse_twins(bodies)
+        bodies = registrations(params, agent.client.token)
         agent.load()
-        doomed = agent.unlisted(bodies) if params["purge"] else []
-    before, before_checks = agent.services, agent.checks
-    changed = [body for body in bodies if not is_registered(body, agent.services, agent.checks)]
-    operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
-    operations.update(dict.fromkeys(doomed, "remove"))
-    if not module.check_mode:
-        carry_out(agent, changed, doomed)
-        if params["wait"] and bodies:
-            wait_until_passing(client, agent, bodies, params["wait_timeout"])
-    result = {
-        "changed": bool(operations),
-        "operations": operations,
-        "diff": diff_of(
-            {
-                identity: shown(before[identity], before_checks, changed)
-                for identity in operations
-                if identity in before
-            },
-            {body["ID"]: shown_wanted(body, before.get(body["ID"])) for body in changed},
-            "Consul services",
-        ),
-    }
-    seen = described_after(module, agent, changed, doomed)
-    if many:
-        result["services"] = {body["ID"]: seen[body["ID"]] for body in bodies if body["ID"] in seen}
-    else:
-        result["service"] = seen.get(service_id(params))
-        if operations:
-            result["operation"] = next(iter(operations.values()))
-    return result
+        removed = unlisted(bodies, agent.services) if params["purge"] else []
+    removed = [identity for identity in dict.fromkeys(removed) if not is_expiring(agent.services[identity])]
+    refuse_taken_checks(bodies, removed, agent.services, agent.checks)
+    return bodies, removed
 
 
-def carry_out(agent, changed, doomed):
+def carry_out(agent, changed, removed):
     done = []
     try:
         for body in changed:
             agent.register(body)
             done.append(body["ID"])
-        for identity in doomed:
-            agent.deregister(identity)
+        for identity in removed:
+            agent.remove(identity)
             done.append(identity)
     except ConsulError as error:
         error.written = done
@@ -624,96 +594,32 @@ def carry_out(agent, changed, doomed):
         agent.load()
 
 
-def described_after(module, agent, changed, doomed):
+def services_after(module, agent, changed, removed):
     """The agent's services after the task; in check mode, as far as they can be foretold."""
+    after = {
+        identity: service
+        for identity, service in agent.services.items()
+        if identity not in removed and not is_expiring(service)
+    }
     if not module.check_mode:
-        return agent.services
-    after = {identity: service for identity, service in agent.services.items() if identity not in doomed}
+        return after
     after.update({body["ID"]: described(body) for body in changed})
     return after
 
 
-def described(body):
-    """A service as the agent will describe it."""
-    service = {name: value for name, value in body.items() if name not in ("Name", "Checks", "Token", "Connect")}
-    return dict(service, Service=body["Name"])
-
-
-def shown(service, checks, changed):
-    """A registered service, for a diff. Its checks are known by digest and id only."""
-    view = {name: value for name, value in comparable(service).items() if name != "Meta"}
-    view["Meta"] = {key: value for key, value in (service["Meta"] or {}).items() if key != DIGEST}
-    wanted = next((body for body in changed if body["ID"] == service["ID"]), None)
-    ids = sorted(checks.get(service["ID"], {}))
-    if wanted is None or not same_checks(service, wanted):
-        view["Checks"] = {identity: "(Consul does not tell definitions)" for identity in ids}
-    elif set(ids) != {check["CheckID"] for check in wanted["Checks"]}:
-        view["Checks"] = {identity: "(registered)" for identity in ids}
-    return view
-
-
-def shown_wanted(body, service):
-    view = {name: value for name, value in comparable(body).items() if name != "Meta"}
-    view["Meta"] = {key: value for key, value in body["Meta"].items() if key != DIGEST}
-    if not service or not same_checks(service, body):
-        view["Checks"] = {check["CheckID"]: shown_check(check) for check in body["Checks"]}
-        if "Connect" in body:
-            view["Connect"] = copy.deepcopy(body["Connect"])
-    return view
-
-
-def same_checks(service, body):
-    return (service["Meta"] or {}).get(DIGEST) == body["Meta"][DIGEST]
-
-
-def shown_check(check):
-    view = {name: value for name, value in check.items() if name != "CheckID"}
-    if "Header" in view:
-        view["Header"] = hidden_values(view["Header"])
-    return view
-
-
-def wait_until_passing(client, agent, bodies, timeout):
-    """Block on the catalog, which is what DNS answers from, until every check of these services passes there."""
-    deadline = time.monotonic() + timeout
-    for body in bodies:
-        if not body["Checks"]:
-            continue
-        ids = {check["CheckID"] for check in body["Checks"]}
-        node = next(iter(agent.checks[body["ID"]].values()))["Node"]
-        index = 0
-        while True:
-            left = deadline - time.monotonic()
-            answer = client.get("health/checks/" + body["Name"], {"index": index}, wait=max(left, 0.001))
-            checks = {
-                check["CheckID"]: check
-                for check in answer.data
-                if check["ServiceID"] == body["ID"] and check["Node"] == node
-            }
-            if set(checks) == ids and all(check["Status"] == "passing" for check in checks.values()):
-                break
-            if left <= 0:
-                agent.load()
-                raise ConsulError(not_passing(body, checks, agent.checks.get(body["ID"], {}), timeout))
-            # Consul's advice: an index that goes backwards starts again from nothing.
-            index = answer.index if answer.index and answer.index > index else 0
-
-
-def not_passing(body, in_catalog, on_agent, timeout):
-    """The output of a check reaches the catalog minutes late, so it is taken from the agent."""
-    states = []
-    for identity in sorted({check["CheckID"] for check in body["Checks"]} | set(in_catalog)):
-        check = in_catalog.get(identity)
-        if check is None:
-            states.append(f"{identity} is not in the catalog (may the token read this service and node?)")
-        elif check["Status"] != "passing":
-            output = " ".join(on_agent.get(identity, check)["Output"].split())[:300]
-            states.append(f"{identity} is {check['Status']}: {output or check['Notes'] or 'no output yet'}")
-    return f"service {body['ID']} is not passing after {timeout:g} s: {'; '.join(states)}"
+def outcome(agent, params, operations, after):
+    if params["services"] is not None:
+        ids = [service_id(options) for options in params["services"]]
+        return {"services": {identity: after[identity] for identity in ids if identity in after}}
+    identity = service_id(params)
+    service = after.get(identity)
+    if service is not None and service is agent.services.get(identity):
+        service = agent.described(identity)
+    return {"service": service, **({"operation": next(iter(operations.values()))} if operations else {})}
 
 
 def main():
-    module = ConsulServiceModule(
+    module = CheckModule(
         argument_spec=SERVICE_ARGUMENTS,
         required_one_of=[("name", "id", "services")],
         mutually_exclusive=[(option, "services") for option in SERVICE_OPTIONS],

@@ -30,6 +30,7 @@ options:
   name:
     description:
       - Name of the service. By default, the names of all services are returned, with their tags.
+      - A name that Consul cannot look up, such as V(/web), is an error.
       - Required for O(tags), O(node), O(filter), O(near), O(passing) and O(wait_for).
     type: str
   tags:
@@ -235,6 +236,10 @@ import time
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST, ConsulModule
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    refuse_unaddressable,
+    refuse_unknown_characters,
+)
 
 # From the best to the worst.
 STATES = ("passing", "warning", "critical")
@@ -326,6 +331,7 @@ def execute(module, client):
     validate(params)
     if params["name"] is None:
         return all_services(client)
+    refuse_unknown_characters(client, "name", params["name"])
     instances = Instances(client, params)
     instances.read()
     if params["wait_for"] and not module.check_mode:
@@ -338,6 +344,8 @@ def validate(params):
     given = [name for name in ("tags", "node", "filter", "near", "passing", "wait_for") if params[name]]
     if params["name"] == "":
         raise ConsulError("name is empty: give the name of a service, or leave it out to list all")
+    if params["name"]:
+        refuse_unaddressable("name", params["name"])
     if given and not params["name"]:
         raise ConsulError(f"{', '.join(given)}: name is needed, that of the service this is about")
     if params["wait_for"] and params["wait_for"]["count"] < 1:

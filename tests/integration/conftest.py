@@ -209,6 +209,8 @@ def agent(request):
     agent.api("DELETE", "/v1/kv/?recurse")
     for identity in agent.api("GET", "/v1/agent/services"):
         agent.api("PUT", f"/v1/agent/service/deregister/{identity}")
+    for identity in agent.api("GET", "/v1/agent/checks"):
+        agent.api("PUT", f"/v1/agent/check/deregister/{identity}")
     return agent
 
 

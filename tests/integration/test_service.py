@@ -156,26 +156,6 @@ def test_tagged_addresses(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_option_that_is_newer_than_the_agent_is_no_success(playbook, agent):
-    newer = {"udp": {"udp": "127.0.0.1:9"}, "h2ping": {"h2ping": "127.0.0.1:9"}}
-    for option in ("tcp_use_tls", "failures_before_warning", "disable_redirects"):
-        newer[option] = {"tcp": "127.0.0.1:9", option: True}
-    failures = playbook.run(
-        *[
-            # After one that this agent takes.
-            service(services=[{"name": "old"}, {"name": option, "checks": [{**check, "interval": "1m"}]}])
-            | {"ignore_errors": True}
-            for option, check in newer.items()
-        ]
-    )
-    for option, failure in zip(newer, failures, strict=True):
-        assert failure["failed"] and failure["msg"].startswith(f"service {option}: PUT /v1/agent/service/register")
-        assert "unknown field" in failure["msg"] and "upgrade the agent" in failure["msg"]
-    assert failures[0]["written"] == ["old"]
-    assert sorted(registered(agent)[0]) == ["old"]
-
-
-@pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_dns_answers(playbook, agent):
     for address, port in (("192.0.2.1", 80), ("192.0.2.2", 81)):
         playbook.run(service(name="web", address=address, service_port=port))

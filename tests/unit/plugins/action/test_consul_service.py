@@ -65,6 +65,23 @@ def test_waiting_is_for_the_module_unless_all_checks_pass(agent):
     assert registered(TASK, agent) is not None
 
 
+@pytest.mark.parametrize("service_id", ["", "redis"])
+def test_waiting_is_for_the_module_while_the_node_or_the_service_is_not_in_dns(agent, service_id):
+    agent["checks"]["x"] = {"service_id": service_id, "type": "maintenance", "status": "critical"}
+    assert registered({**TASK, "wait": "passing"}, agent) is None
+    assert registered(TASK, agent) is not None
+
+
+def test_a_check_of_another_type_is_for_the_module(agent):
+    agent["checks"]["service:redis"]["type"] = "http"
+    assert registered(TASK, agent) is None
+
+
+def test_what_only_several_services_have_wrong_is_for_the_module(agent):
+    both = [{"name": name, "checks": [{"id": "x", "ttl": "1h"}]} for name in ("a", "b")]
+    assert registered({"services": both}, agent) is None and foretold_without_agent({"services": both}) is None
+
+
 @pytest.mark.parametrize(
     ("known", "runs"),
     [

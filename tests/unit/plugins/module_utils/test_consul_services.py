@@ -3,20 +3,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import (
-    CHECK_FIELDS,
-    CHECK_SPEC,
-    DIGEST,
     checks_by_service,
     comparable,
+    described_services,
     digest,
+    expiring,
+    incomplete,
+    is_expiring,
     is_registered,
+    keeps_tags,
     meta_text,
     normalised_checks,
+    own_sidecar,
+    refuse_taken_checks,
+    refuse_twins,
     registration,
+    replaced_checks,
     service_spec,
+    shown,
+    shown_wanted,
+    unlisted,
 )
 
 
@@ -46,43 +58,6 @@ def test_digest_sees_meaning_and_nothing_else():
     assert first != digest(checks(one, {**two, "header": {"A": "c"}}), None)
     assert first != digest(checks(one, two), {"native": True})
     assert first != digest(checks(one), None)
-
-
-@pytest.mark.parametrize(
-    "check, words",
-    [
-        ({}, "exactly one of .* found: none"),
-        ({"tcp": "a:1", "ttl": "1m"}, "found: tcp, ttl"),
-        ({"tcp": "a:1"}, "tcp needs an interval"),
-        ({"udp": "a:1"}, "udp needs an interval"),
-        ({"h2ping": "a:1"}, "h2ping needs an interval"),
-        ({"tcp": "a:1", "interval": "1"}, "interval: '1' is not a duration"),
-        ({"ttl": "0s"}, "not longer than nothing"),
-        ({"ttl": "1m", "deregister_critical_service_after": "soon"}, "deregister_critical_service_after"),
-    ],
-)
-def test_checks_that_cannot_be(check, words):
-    with pytest.raises(ConsulError, match=f"service: check 1: .*{words}"):
-        checks(check)
-
-
-def test_every_option_of_a_check_has_its_name_in_the_api():
-    assert list(CHECK_FIELDS) == list(CHECK_SPEC)
-
-
-def test_an_explicit_no_is_sent():
-    (check,) = checks({"h2ping": "a:1", "h2ping_use_tls": False, "interval": "1m"})
-    assert (check["H2PING"], check["H2PingUseTLS"]) == ("a:1", False)
-    assert "H2PingUseTLS" not in checks({"h2ping": "a:1", "h2ping_use_tls": None, "interval": "1m"})[0]
-
-
-def test_two_checks_of_one_id():
-    with pytest.raises(ConsulError, match="same id"):
-        checks({"id": "x", "ttl": "1m"}, {"id": "x", "ttl": "1m"})
-
-
-def test_alias_of_a_service_on_another_node():
-    assert checks({"alias_service": "db", "alias_node": "n"})[0]["AliasNode"] == "n"
 
 
 @pytest.mark.parametrize("value, text", [("x", "x"), (1, "1"), (True, "true"), (None, ""), ({"b": 1}, '{"b": 1}')])
@@ -159,3 +134,134 @@ def test_a_registration_is_known_by_its_service_and_by_the_ids_of_its_checks():
     assert not is_registered(body, {}, known)
     assert not is_registered(body, services, {})
     assert not is_registered({**body, "Port": 1}, services, known)
+    assert not is_registered(body, services, {"web": {"service:web": {**check, "Type": "tcp"}}})
+    assert is_registered(body, services, {"web": {"service:web": {**check, "Type": ""}}})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"id": "/web"}, "id '/web' starts with '/'"),
+        ({"name": "a//b"}, "name 'a//b' has '//'"),
+        ({"weights": {"passing": 0, "warning": 1}}, "weights: passing is 0, and must be between 1 and 65535"),
+        ({"address": "0:0::0"}, "address 0:0::0 is no address of a host"),
+        ({"meta": {"a.b": "x"}}, "meta: 'a.b' is not a valid key"),
+        ({"meta": {"k": "x" * 513}}, "longer than 512 bytes"),
+        ({"meta": {"k": float("nan")}}, "meta: 'k': NaN and infinity"),
+        ({"connect": {"sidecar_service": {"proxy": {"x": float("inf")}}}}, "not valid in JSON"),
+        ({"connect": {"sidecar_service": {"meta": {"a b": "x"}}}}, "sidecar_service: meta: 'a b'"),
+        ({"connect": {"SidecarService": {"Port": True}}}, "port must be of type int"),
+        ({"connect": {"sidecar_service": []}}, "must be a dictionary"),
+        ({"tagged_addresses": {"lan_ipv6": {"address": "::ffff:192.0.2.1"}}}, "is not an IPv6 address"),
+        ({"tagged_addresses": {"wan_ipv4": {"address": "db"}}}, "is not an IPv4 address"),
+    ],
+)
+def test_what_consul_refuses(given, words):
+    with pytest.raises(ConsulError, match=re.escape(words)):
+        registration(options(**{"name": "web", **given}), "service")
+
+
+def bodies_of(**checks_of):
+    """Registrations by name, each with the ids of its checks."""
+    return [
+        registration(options(name=name, checks=[{"ttl": "1h", "id": identity} for identity in ids]), "service")
+        for name, ids in checks_of.items()
+    ]
+
+
+def on_agent(**checks_of):
+    """The services and checks of an agent, from the same."""
+    services = {body["ID"]: {**body, "Service": body["Name"]} for body in bodies_of(**checks_of)}
+    checks = {
+        name: {identity: {"CheckID": identity, "ServiceID": name, "Type": "ttl"} for identity in ids}
+        for name, ids in checks_of.items()
+    }
+    return services, checks
+
+
+def test_ids_are_unique():
+    refuse_twins(bodies_of(a=["x"], b=["y"]))
+    with pytest.raises(ConsulError, match="more than once: a"):
+        refuse_twins(bodies_of(a=[]) * 2)
+    with pytest.raises(ConsulError, match="services a and b: both have a check with the id x"):
+        refuse_twins(bodies_of(a=["x"], b=["x"]))
+    meshed = registration(options(name="a", connect={"sidecar_service": {}}), "service")
+    with pytest.raises(ConsulError, match="are those of sidecars: a-sidecar-proxy"):
+        refuse_twins([meshed, *bodies_of(**{"a-sidecar-proxy": []})])
+
+
+def test_a_check_id_may_be_taken_from_what_gives_it_up():
+    services, checks = on_agent(a=["x"])
+    wanted = bodies_of(b=["x"])
+    with pytest.raises(ConsulError, match="service b: a check of service a on this agent has the id x"):
+        refuse_taken_checks(wanted, [], services, checks)
+    refuse_taken_checks(wanted, ["a"], services, checks)
+    refuse_taken_checks([*wanted, *bodies_of(a=[])], [], services, checks)
+    refuse_taken_checks(wanted, [], {}, checks)
+    node = {"": {"x": {"CheckID": "x", "ServiceID": "", "Type": "ttl"}}}
+    with pytest.raises(ConsulError, match="a check of the node on this agent"):
+        refuse_taken_checks(wanted, [], {}, node)
+
+
+def test_checks_are_replaced_where_the_agent_would_keep_both():
+    (body,) = bodies_of(a=["x", "y"])
+    services, checks = on_agent(a=["x", "y"])
+    assert replaced_checks(body, services, checks) == []
+    checks["a"]["x"]["Type"] = "http"
+    assert replaced_checks(body, services, checks) == ["x"]
+    checks["b"] = {"y": {**checks["a"].pop("y"), "ServiceID": "b"}}
+    assert replaced_checks(body, services, checks) == ["x", "y"]
+    assert replaced_checks(body, {"a": incomplete(body)}, on_agent(a=["x"])[1]) == ["x"]
+    assert not is_registered(body, {"a": {**incomplete(body), "Service": "a"}}, on_agent(a=["x", "y"])[1])
+
+
+def test_the_sidecar_of_a_service():
+    meshed = registration(options(name="a", connect={"sidecar_service": {}}), "service")
+    own = registration(options(name="a", connect={"sidecar_service": {"meta": {"k": "v"}}}), "service")
+    (plain,) = bodies_of(a=[])
+    assert own["Connect"]["sidecar_service"]["meta"] == {"k": "v", DIGEST: "sidecar"}
+    sidecar = {"ID": "a-sidecar-proxy", "Kind": "connect-proxy", "Meta": {DIGEST: "x"}}
+    foreign = {**sidecar, "Meta": {}}
+
+    def services(body, *others):
+        return {"a": {**body, "Service": "a"}, **{one["ID"]: one for one in others}}
+
+    assert own_sidecar("a", services(meshed, sidecar)) and not own_sidecar("a", services(meshed, foreign))
+    assert is_registered(meshed, services(meshed, sidecar), {}) and not is_registered(meshed, services(meshed), {})
+    assert is_registered(plain, services(plain, foreign), {}) and not is_registered(plain, services(plain, sidecar), {})
+    assert "Sidecar" in shown(services(meshed, sidecar)["a"], services(meshed, sidecar), {}, [plain])
+    assert "Sidecar" in shown_wanted(meshed) and "Sidecar" not in shown_wanted(plain)
+    assert unlisted([], services(meshed, sidecar)) == ["a"]
+
+
+def test_purge_means_what_the_module_registered():
+    services, _checks = on_agent(a=[], b=[])
+    services["c"] = {**services["a"], "ID": "c", "Meta": {}}
+    assert unlisted(bodies_of(b=[]), services) == ["a"]
+
+
+def test_tags_are_kept_only_if_they_were_free_before():
+    free = registration(options(name="a", enable_tag_override=True), "service")
+    (fixed,) = bodies_of(a=[])
+    assert keeps_tags(free, {"a": free})
+    assert not keeps_tags(free, {"a": fixed}) and not keeps_tags(fixed, {"a": free}) and not keeps_tags(free, {})
+
+
+def test_an_expiring_registration_is_known_again():
+    body = expiring({"ID": "/a", "Service": "a"})
+    assert is_expiring({"Meta": body["Meta"]}) and not is_expiring({"Meta": None})
+    assert body["Checks"][0]["TTL"] == "1s"
+
+
+def test_purge_needs_a_list():
+    with pytest.raises(ConsulError, match="purge: services is needed"):
+        described_services({**options(name="a"), "services": None, "purge": True})
+
+
+def test_a_diff_names_the_type_of_a_check_that_changes():
+    (body,) = bodies_of(a=["x"])
+    services, checks = on_agent(a=["x"])
+    assert "Checks" not in shown(services["a"], services, checks, [body])
+    checks["a"]["x"]["Type"] = "tcp"
+    assert shown(services["a"], services, checks, [body])["Checks"] == {"x": "(registered: tcp)"}
+    assert shown_wanted(body, services["a"], checks)["Checks"] == {"x": {"TTL": "1h"}}

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of a node: from a task's options to what Consul's API takes, and whether an agent has them already.
+
+Pure functions. The module consul_check uses them."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
+    CHECK_SPEC,
+    digest_of,
+    kind_of,
+    normal_durations,
+    normalised_check,
+    shown_check,
+)
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+
+
+def node_check_spec(timeout):
+    """The options of one check. At the top level, C(timeout) is that of the connection. What is about the service of a
+    check is not among them."""
+    spec = {"check_timeout" if name == "timeout" else name: option for name, option in CHECK_SPEC.items()}
+    del spec["deregister_critical_service_after"]
+    return {**spec, "check_timeout": timeout}
+
+
+CHECK_OPTIONS = [name for name in CHECK_SPEC if name != "deregister_critical_service_after"]
+NODE_CHECK_SPEC = node_check_spec(timeout={"type": "str"})
+NODE_CHECK_ARGUMENTS = {
+    **NODE_CHECK_SPEC,
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "options": node_check_spec(timeout={"type": "str", "aliases": ["timeout"]}),
+    },
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+}
+
+# In place of a digest, while a check of another kind is being replaced.
+INCOMPLETE = "incomplete"
+MARK = re.compile(rf" ?\[{DIGEST}=\w+\]\Z")
+
+
+def described_checks(params):
+    """Each check that the options describe, with the words for it in an error."""
+    if params["checks"] is None:
+        return [("check", params)]
+    return [(f"checks[{number}]", check) for number, check in enumerate(params["checks"])]
+
+
+def check_id(options):
+    return options["id"] or options["name"]
+
+
+def node_checks(params, token=None):
+    """The bodies of all registrations that the options describe, or ConsulError."""
+    bodies = [node_check(options, where, token) for where, options in described_checks(params)]
+    ids = [body["ID"] for body in bodies]
+    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
+    if twins:
+        raise ConsulError(f"checks: these ids are given more than once: {', '.join(twins)}; give each its own id")
+    return bodies
+
+
+def node_check(options, where, token=None):
+    if not options["name"]:
+        raise ConsulError(f"{where}: name is needed to register a check")
+    given = {name: options["check_timeout" if name == "timeout" else name] for name in CHECK_OPTIONS}
+    definition = normalised_check(given, options["name"], f"{where} ({one_line(check_id(options))})")
+    # Consul names the field for the id differently here than in the checks of a service.
+    body = {"ID": definition.pop("CheckID"), **definition}
+    return marked(body, digest_of(normal_durations(definition), token))
+
+
+def marked(body, digest):
+    """The body with a digest in its notes, which are the only text of a check that Consul returns."""
+    notes = without_mark(body.get("Notes", ""))
+    return {**body, "Notes": f"{notes} [{DIGEST}={digest}]".lstrip(" ")}
+
+
+def without_mark(notes):
+    return MARK.sub("", notes)
+
+
+def is_registered(body, checks):
+    """Whether an agent with these checks has a check of its node just so, as far as Consul can tell."""
+    found = checks.get(body["ID"])
+    return bool(found) and not is_replaced(body, found) and comparable(found) == comparable(body)
+
+
+def comparable(check):
+    return {"Name": check["Name"], "Notes": check["Notes"]}
+
+
+def is_replaced(body, found):
+    """Whether a registered check must be deregistered first. An agent goes on to run a check of another type beside the
+    new one."""
+    of_another_kind = bool(found["Type"]) and found["Type"] != kind_of(body)
+    return of_another_kind or f"[{DIGEST}={INCOMPLETE}]" in found["Notes"]
+
+
+def refuse_checks_of_services(ids, checks):
+    """ConsulError if a service has a check of the same id: the module would take it over, or remove it."""
+    for identity in ids:
+        owner = (checks.get(identity) or {}).get("ServiceID")
+        if owner:
+            raise ConsulError(
+                f"check {identity}: it is a check of service {owner} on this agent; give the check another id, or use "
+                "consul_service for that one"
+            )
+
+
+def described(body):
+    """A check as the agent will describe it, as far as can be foretold."""
+    return {
+        "CheckID": body["ID"],
+        "Name": body["Name"],
+        "Notes": body["Notes"],
+        "Type": kind_of(body),
+        "ServiceID": "",
+    }
+
+
+def shown(check):
+    """A registered check, for a diff. Consul does not return its definition."""
+    return {"Name": check["Name"], "Notes": without_mark(check["Notes"]), "Type": check["Type"]}
+
+
+def shown_wanted(body):
+    view = shown_check({name: value for name, value in body.items() if name != "ID"})
+    return {**view, "Notes": without_mark(body["Notes"]), "Type": kind_of(body)}

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any definition is refused before anything is sent, or converges in one run and is removable."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as some
+from in_process import Module
+
+# A run of an example takes some 50 ms on a machine that is not busy.
+BOUNDED = settings(
+    max_examples=60,
+    deadline=timedelta(seconds=20),
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+texts = some.text(max_size=20)
+# Mostly sound ones, so that most definitions are accepted.
+names = some.one_of(
+    some.from_regex(r"[a-z]([a-z0-9/._ -]{0,8}[a-z0-9])?", fullmatch=True),
+    some.text(
+        some.characters(codec="utf-8", categories=["L", "N", "P", "S"], max_codepoint=0x2FFF), min_size=1, max_size=8
+    ),
+    texts,
+)
+durations = some.one_of(
+    some.sampled_from(["1h", "90m", "1h30m", "3600s", "1500ms", "1.5h", "2h0.5s"]),
+    some.integers(1, 10**6).map(lambda number: f"{number}s"),
+    some.from_regex(r"[0-9.]{0,4}(h|m|s|ms|us|ns)", fullmatch=True),
+)
+scalars = some.one_of(texts, some.integers(), some.booleans(), some.none(), some.floats())
+counts = some.one_of(some.integers(0, 9), some.integers())
+structures = some.dictionaries(texts, scalars, max_size=3)
+
+kinds = some.one_of(
+    some.fixed_dictionaries({"ttl": durations}),
+    *[
+        some.fixed_dictionaries({kind: texts, "interval": durations})
+        for kind in ("http", "tcp", "grpc", "udp", "h2ping", "os_service")
+    ],
+    some.fixed_dictionaries({"args": some.lists(scalars, min_size=1, max_size=3), "interval": durations}),
+    some.fixed_dictionaries({"alias_service": names}),
+)
+common = some.fixed_dictionaries(
+    {},
+    optional={
+        "id": names,
+        "name": texts,
+        "timeout": durations,
+        "notes": texts,
+        "status": some.sampled_from(["passing", "warning", "critical"]),
+        "method": texts,
+        "header": some.dictionaries(texts, some.one_of(scalars, some.lists(scalars, max_size=2)), max_size=2),
+        "body": some.one_of(scalars, structures),
+        "success_before_passing": counts,
+        "failures_before_critical": counts,
+        "output_max_size": counts,
+        "deregister_critical_service_after": durations,
+        "tls_skip_verify": some.booleans(),
+    },
+)
+checks = some.builds(lambda kind, others: {**others, **kind}, kinds, common)
+addresses = some.one_of(some.ip_addresses().map(str), some.sampled_from(["", "db.example", "0.0.0.0", "::"]), texts)
+definitions = some.fixed_dictionaries(
+    {"name": names},
+    optional={
+        "id": names,
+        "address": addresses,
+        "tagged_addresses": some.dictionaries(
+            some.one_of(some.sampled_from(["lan", "wan", "lan_ipv4", "wan_ipv6"]), texts),
+            some.fixed_dictionaries({"address": addresses}, optional={"port": some.integers(-1, 65536)}),
+            max_size=2,
+        ),
+        "service_port": some.integers(-1, 65536),
+        "tags": some.lists(scalars, max_size=3),
+        "meta": some.dictionaries(
+            some.one_of(some.from_regex(r"[a-zA-Z0-9_-]{1,9}", fullmatch=True), texts), scalars, max_size=3
+        ),
+        "weights": some.fixed_dictionaries({}, optional={"passing": counts, "warning": counts}),
+        "enable_tag_override": some.booleans(),
+        "connect": some.one_of(
+            some.just({"native": True}),
+            some.fixed_dictionaries(
+                {},
+                optional={
+                    "sidecar_service": some.fixed_dictionaries(
+                        {},
+                        optional={
+                            "port": some.integers(-1, 65536),
+                            "meta": structures,
+                            "tags": some.lists(texts, max_size=2),
+                        },
+                    )
+                },
+            ),
+        ),
+        "checks": some.lists(checks, max_size=3),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def module(open_agent):
+    return Module("consul_service", open_agent)
+
+
+def left_on(agent):
+    """Ids of services and of checks."""
+    return sorted(agent.api("GET", "/v1/agent/services")), sorted(agent.api("GET", "/v1/agent/checks"))
+
+
+def converges_or_is_refused(module, first, second):
+    """First from nothing, and then over the other definition, if that has been accepted."""
+    for definition in (first, second):
+        note(definition)
+        foretold, done = module(check_mode=True, **definition), module(**definition)
+        note(done)
+        assert foretold.get("failed") == done.get("failed"), foretold
+        if done.get("failed"):
+            event("refused")
+            assert foretold["msg"] == done["msg"] and " PUT " not in done["msg"], (
+                "Consul refused it, and not the module"
+            )
+            assert "\n" not in done["msg"]
+        else:
+            event("accepted")
+            assert foretold["diff"] == done["diff"]
+            assert not module(**definition)["changed"]
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+class TestAnyDefinition:
+    @BOUNDED
+    @given(first=definitions, second=definitions)
+    def test_it_converges_or_is_refused(self, module, agent, first, second):
+        identity = {key: first[key] for key in ("name", "id") if key in first}
+        converges_or_is_refused(module, first, {**second, **identity})
+        for identity in left_on(agent)[0]:
+            if not identity.endswith("-sidecar-proxy"):
+                assert module(id=identity, state="absent")["changed"]
+        assert left_on(agent) == ([], [])
+
+    @BOUNDED
+    @given(first=some.lists(checks, max_size=3), second=some.lists(checks, max_size=3))
+    def test_checks_take_the_place_of_others(self, module, agent, first, second):
+        converges_or_is_refused(module, *[{"name": "web", "checks": list(each)} for each in (first, second)])
+        module(name="web", state="absent")
+        assert left_on(agent) == ([], [])
+
+    @BOUNDED
+    @given(first=checks, second=checks)
+    def test_checks_of_the_node(self, open_agent, agent, first, second):
+        node = Module("consul_check", open_agent)
+        tasks = [{"name": "disk", **each, "id": "disk"} for each in (first, second)]
+        for task in tasks:
+            task.pop("deregister_critical_service_after", None)
+            task["check_timeout"] = task.pop("timeout", None)
+        converges_or_is_refused(node, *tasks)
+        node(id="disk", state="absent")
+        assert left_on(agent) == ([], [])
