@@ -39,7 +39,9 @@ def action(secrets_dir):
         },
     }  # fmt: skip
 
-    def act(args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced):
+    def act(
+        args=None, facts=None, delegate_to=None, delegate_facts=None, hostvars=None, given=None, check=False, **replaced
+    ):
         task = SimpleNamespace(
             args=args or {}, async_val=0, check_mode=check, delegate_to=delegate_to, delegate_facts=delegate_facts,
             action="dockyard.consul.look", diff=False,
