@@ -274,9 +274,12 @@ def check_sizes(changes):
 def in_a_url(key):
     """Whether Consul takes the key as part of a path. All others are reached through transactions only.
 
-    Consul refuses paths with characters that are not printable in its version of Unicode. That is at least 3.2."""
-    return not CLEANED.search(key) and all(
-        char == " " or unicodedata.ucd_3_2_0.category(char)[0] in "LMNPS" for char in key
+    Consul refuses paths with characters that are not printable in its version of Unicode, which is newer than 3.2 and
+    perhaps older than Python's."""
+    return (
+        not CLEANED.search(key)
+        and key.isprintable()
+        and all(unicodedata.ucd_3_2_0.category(char)[0] in "LMNPSZ" for char in key)
     )
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, in_a_url
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +39,7 @@ VALUES = st.one_of(
 )
 FLAGS = st.none() | st.integers(min_value=0, max_value=2**64 - 1)
 
-SECONDS = 12
+SECONDS = 6
 EXAMPLES = settings(
     max_examples=60,
     deadline=None,  # other programs share the machine
@@ -76,6 +79,15 @@ def stored(agent):
 
 def value_of(record):
     return base64.b64decode(record["Base64"]) if "Base64" in record else record["Value"].encode()
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_consul_takes_every_character_in_a_url_that_the_module_puts_there(agent):
+    store = KVStore(ConsulClient(port=agent.http_port))
+    accepted = [char for char in map(chr, range(1, sys.maxunicode + 1)) if in_a_url(f"a{char}a")]
+    assert len(accepted) > 90_000
+    for start in range(0, len(accepted), 2000):
+        assert store.read("a" + "a".join(accepted[start : start + 2000])) is None
 
 
 @EXAMPLES

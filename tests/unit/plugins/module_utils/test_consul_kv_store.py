@@ -42,7 +42,7 @@ def test_keys_that_go_would_clean(key):
 
 
 @pytest.mark.parametrize(
-    "key", ["\t", "a\n", "a\u00a0b", "\u2028", "\x00", "\x7f", "\u200b", "\ue000", "\u0378", "\U0001fae8"]
+    "key", ["\t", "a\n", "a\u00a0b", "\u2028", "\u00ad", "\x00", "\x7f", "\u200b", "\ue000", "\u0378", "\U0001fae8"]
 )
 def test_keys_that_are_not_printable_for_consul(key):
     assert not in_a_url(key)
