@@ -107,7 +107,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
     ConsulError,
     settings_from,
 )
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, Record
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, Record, named
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
 
@@ -167,16 +167,16 @@ def decoded(record: Record, as_json: bool) -> Any:
         text = record.value.decode("utf-8")
     except UnicodeDecodeError as error:
         if as_json:
-            raise ConsulError(f"{record.key}: the value is not JSON: it is not UTF-8") from error
+            raise ConsulError(f"{named(record.key)}: the value is not JSON: it is not UTF-8") from error
         return {"$base64": base64.b64encode(record.value).decode("ascii")}
     if not as_json:
         return text
     try:
         return json.loads(text, parse_constant=refuse_constant)
     except RecursionError as error:
-        raise ConsulError(f"{record.key}: the value is nested too deeply") from error
+        raise ConsulError(f"{named(record.key)}: the value is nested too deeply") from error
     except ValueError as error:
-        raise ConsulError(f"{record.key}: the value is not JSON: {error}") from error
+        raise ConsulError(f"{named(record.key)}: the value is not JSON: {error}") from error
 
 
 def refuse_constant(name: str) -> None:

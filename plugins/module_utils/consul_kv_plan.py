@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import Change, Record
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import Change, Record, named
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import as_bytes, folder, wanted_values
 
 SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -91,7 +91,7 @@ def plan_one(params, store):
     elif wanted is not None:
         change = setting(key, wanted, record, params["flags"])
     if change and params["cas"] is not None and params["cas"] != change.index:
-        raise ConsulError(f"{key}: cas is {params['cas']}, but {index_of(record)}; nothing was written")
+        raise ConsulError(f"{named(key)}: cas is {params['cas']}, but {index_of(record)}; nothing was written")
     return {key: record} if record else {}, [change] if change else []
 
 
@@ -105,7 +105,7 @@ def plan_lock(params, store):
     record = store.read(key)
     holder = record.session if record else None
     if holder not in (None, session):
-        raise ConsulError(f"{key}: the lock is held by another session, {holder}")
+        raise ConsulError(f"{named(key)}: the lock is held by another session, {holder}")
     before = {key: record} if record else {}
     held = holder == session
     if params["state"] == "release":

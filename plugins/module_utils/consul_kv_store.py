@@ -66,7 +66,7 @@ class WriteError(ConsulError):
         note = f"; {len(written)} key(s) had been written before this failure" if written else ""
         if error.method and error.status is None and not was_refused(error):
             # Consul may have done it, and only its answer was lost.
-            which = keys[0] if len(keys) == 1 else f"the {len(keys)} keys from {keys[0]} on"
+            which = named(keys[0]) if len(keys) == 1 else f"the {len(keys)} keys from {named(keys[0])} on"
             note += f"; whether {which} got written is not known: run again"
         super().__init__(f"{error}{note}", error.status, error.method, error.path, error.words)
         self.keys = keys
@@ -125,7 +125,9 @@ class KVStore:
             self._read_by_transaction("check-not-exists", key)
         except ConsulError as error:
             if "Permission denied" in (error.words or ""):
-                message = f"{key}: Permission denied (the token's policies do not allow to read it, or none was given)"
+                message = (
+                    f"{named(key)}: Permission denied (the token's policies do not allow to read it, or none was given)"
+                )
                 raise ConsulError(message, 403, error.method, error.path, error.words) from error
             if error.status != 409:  # 409 without that: someone has just made the key
                 raise
@@ -136,18 +138,22 @@ class KVStore:
             params[self.client.consistency] = ""
         return self.client.put("txn", params, [{"KV": {"Verb": verb, "Key": key}}], idempotent=True)
 
-    def rehearse_lock(self, change):
-        """Raise what Consul will say to a lock. Nothing is written: the transaction cannot succeed, as one of its first
-        two operations fails, whatever is stored. Consul names what is wrong with each of the three."""
-        impossible = [{"KV": {"Verb": verb, "Key": change.key}} for verb in ("check-not-exists", "get")]
-        try:
-            self.client.put("txn", self._dc, [*impossible, change._replace(value=b"").operation()], idempotent=True)
-        except ConsulError as error:
-            reasons = [what for number, what in _failures(error) or [] if number == len(impossible)]
-            if error.status != 409:
-                raise
-            if reasons and "Permission denied" not in reasons[0]:  # check mode needs no right to write
-                raise ConsulError(*_told(error, [f"{change.key}: {_in_our_words(reasons[0], change)}"])) from error
+    def rehearse(self, changes):
+        """Raise what C(apply) would: a missing right, an unknown session. Nothing is written: no transaction of these
+        can succeed, as one of its first two operations fails, whatever is stored. Consul names each that fails."""
+        small = [change if change.value is None else change._replace(value=b"") for change in changes]
+        for batch in batches(small, MAX_OPERATIONS - 2):
+            impossible = [{"KV": {"Verb": verb, "Key": batch[0].key}} for verb in ("check-not-exists", "get")]
+            operations = [change.operation() for change in batch]
+            try:
+                self.client.put("txn", self._dc, [*impossible, *operations], idempotent=True)
+            except ConsulError as error:
+                failures = _failures(error)
+                if failures is None:
+                    raise
+                own = [(number - 2, what) for number, what in failures if number >= 2 and not LOST.search(what)]
+                if own:
+                    raise _refusal(error, own, batch) from error
 
     def apply(self, changes, settle=True):
         """Write in as few atomic steps as Consul takes.
@@ -203,7 +209,7 @@ class KVStore:
             params = dict(self._dc, flags=change.flags)
             params["acquire" if change.verb == "lock" else "release"] = change.session
         if self.client.put("kv/" + change.key, params, change.value).data is not True:
-            words = f"{change.key}: Consul answered false: it was changed by someone else in the meantime"
+            words = f"{named(change.key)}: Consul answered false: it was changed by someone else in the meantime"
             raise LostRace(ConsulError(words), [change])
         return {change.key: self.read(change.key).index}
 
@@ -234,11 +240,11 @@ def cut(keys, prefix, separator):
     return list(dict.fromkeys(key if end < 0 else key[: end + len(separator)] for key, end in ends))
 
 
-def batches(changes):
+def batches(changes, most=MAX_OPERATIONS):
     """Split into lists that fit in one transaction each."""
     batch, size = [], 0
     for change in changes:
-        if batch and (len(batch) == MAX_OPERATIONS or size + _size(change) > MAX_TRANSACTION):
+        if batch and (len(batch) == most or size + _size(change) > MAX_TRANSACTION):
             yield batch
             batch, size = [], 0
         batch.append(change)
@@ -263,11 +269,16 @@ def _record(item):
     )
 
 
+def named(key):
+    """A key in a message, which is one line."""
+    return key if key.isprintable() else repr(key)
+
+
 def check_sizes(changes):
     for change in changes:
         if _size(change) > MAX_TRANSACTION and not in_a_url(change.key):
             raise ConsulError(
-                f"{change.key}: the value is too large for a transaction, and Consul takes this key in no other way"
+                f"{named(change.key)}: the value is too large for a transaction, and Consul takes this key in no other way"
             )
 
 
@@ -285,7 +296,7 @@ def in_a_url(key):
 
 LOST = re.compile(r"index is stale|lock isn't held")
 IN_OUR_WORDS = (
-    ("index is stale", "changed by someone else since it was read"),
+    ("index is stale", "changed by someone else since it was read; run again"),
     (
         "invalid session",
         "the session {session} is unknown to Consul: it has expired or was destroyed; create another one",
@@ -321,10 +332,10 @@ def _explain(error, batch):
         failures = [(0, error.words)]
     if failures is None or any(number >= len(batch) for number, _what in failures):
         return error
-    return ConsulError(
-        *_told(error, [f"{batch[number].key}: {_in_our_words(what, batch[number])}" for number, what in failures])
-    )
+    return _refusal(error, failures, batch)
 
 
-def _told(error, reasons):
-    return f"Consul refused to write {'; '.join(reasons)}", error.status, error.method, error.path, error.words
+def _refusal(error, failures, batch):
+    reasons = [f"{named(batch[number].key)}: {_in_our_words(what, batch[number])}" for number, what in failures]
+    message = f"Consul refused to write {'; '.join(reasons)}"
+    return ConsulError(message, error.status, error.method, error.path, error.words)

@@ -11,7 +11,7 @@ import json
 
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import MAX_VALUE
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import MAX_VALUE, named
 
 # Deeper JSON is text here. Python's recursion limit is near 300 levels of the functions that walk a structure.
 DEEPEST = 100
@@ -22,13 +22,13 @@ def as_bytes(key, value):
     try:
         content = _encoded(value)
     except UnicodeEncodeError as error:
-        raise ConsulError(f"{key}: the value is not valid Unicode text") from error
+        raise ConsulError(f"{named(key)}: the value is not valid Unicode text") from error
     except RecursionError as error:
-        raise ConsulError(f"{key}: the value is nested too deeply") from error
+        raise ConsulError(f"{named(key)}: the value is nested too deeply") from error
     except ValueError as error:
-        raise ConsulError(f"{key}: {error}") from error
+        raise ConsulError(f"{named(key)}: {error}") from error
     if len(content) > MAX_VALUE:
-        raise ConsulError(f"{key}: the value has {len(content)} bytes, Consul takes at most {MAX_VALUE}")
+        raise ConsulError(f"{named(key)}: the value has {len(content)} bytes, Consul takes at most {MAX_VALUE}")
     return content
 
 
@@ -76,7 +76,7 @@ def wanted_values(params):
         if not key:
             raise ConsulError("values: a key is empty")
         if key in wanted:
-            raise ConsulError(f"values: {key} is given twice")
+            raise ConsulError(f"values: {named(key)} is given twice")
         wanted[key] = as_bytes(key, value)
     return wanted
 

@@ -12,7 +12,7 @@ description:
   - Sets, reads, locks and removes keys, one at a time or a whole tree in one task.
   - A key that is already as described is not written. Every write is conditional on the index that was read. If a key was
     changed in between, the task fails and does not overwrite it, unless the key now is as described.
-  - What Consul would refuse fails in check mode too, except for a missing right to write.
+  - What Consul would refuse fails in check mode too, such as a key that the token may not write.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -234,9 +234,7 @@ def execute(module, client):
     check_sizes(changes)
     if module.check_mode:
         indexes, settled = {}, {}
-        for change in changes:
-            if change.verb == "lock":
-                store.rehearse_lock(change)
+        store.rehearse(changes)
     else:
         indexes, settled = store.apply(changes, settle=params["cas"] is None)
     changes = [change for change in changes if change.key not in settled]

@@ -101,6 +101,20 @@ def test_what_is_not_a_session(kv, store, session):
         assert "session" in kv.refusals(key="app/a", session=session, state=state)
 
 
+@pytest.mark.parametrize("key", ["a\nb", "\u2028"])
+def test_the_message_about_any_key_is_one_line(kv, store, key):
+    for options in (
+        {"key": key, "value": float("nan")},
+        {"values": {key: {"$base64": "!"}}},
+        {"key": key, "value": "x" * 600_000},
+        {"values": {key: {"$base64": "A" * 600_000}}},
+        {"values": {key: 1, "": {key: 1}}},
+        {"key": key, "value": "x", "cas": 5},
+        {"key": key, "state": "acquire", "session": SESSION},
+    ):
+        assert repr(key) in kv.refusals(**options)
+
+
 def test_a_lock_that_consul_does_not_give(kv, agent):
     assert "unknown to Consul" in kv.refusals(key="delayed", session=SESSION, state="acquire")
     assert "key is empty" in kv.refusals(key="", session=SESSION, state="acquire")
@@ -118,11 +132,27 @@ def test_a_lock_that_consul_does_not_give(kv, agent):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_a_lock_in_check_mode_needs_no_right_to_write(kv, agent):
+def test_a_missing_right_to_write(kv, agent, store):
     session = agent.api("PUT", "/v1/session/create", {})["ID"]
-    kv.connection = {"port": agent.http_port, "token": agent.token_for('key_prefix "" { policy = "read" }')}
-    assert kv(check=True, key="delayed", session=session, state="acquire")["changed"]
-    assert "Permission denied" in kv(key="delayed", session=session, state="acquire")["msg"]
+    rules = 'key_prefix "" { policy = "read" } key_prefix "app/" { policy = "write" } key "app/b" { policy = "read" }'
+    kv.connection = {"port": agent.http_port, "token": agent.token_for(rules)}
+    many = {f"k{number:03}": 1 for number in range(130)}
+    for options, keys in (
+        ({"key": "k", "value": "x"}, ["k"]),
+        ({"key": "app/b", "state": "absent"}, ["app/b"]),
+        ({"key": "app/", "recurse": True, "state": "absent"}, ["app/b"]),
+        ({"values": {"app/a": 1, "k": 2}}, ["k"]),
+        ({"prefix": "app", "values": {**many, "b": 2}}, ["app/b"]),
+        ({"key": "k", "session": session, "state": "acquire"}, ["k"]),
+        ({"key": "k\n", "value": "x"}, ["'k\\n'"]),
+    ):
+        foretold = kv(check=True, **options)
+        assert foretold["failed"] and "Permission denied" in foretold["msg"] and "\n" not in foretold["msg"]
+        assert all(f"{key}: " in foretold["msg"] for key in keys)
+        if not many.keys() & options.get("values", {}).keys():  # the first of its transactions may be written
+            assert kv(**options)["msg"] == foretold["msg"]
+    assert not kv(check=True, key="app/b", value="kept")["changed"]
+    assert kv(check=True, key="app/a", value="new")["changed"]
     agent.api("PUT", f"/v1/session/destroy/{session}")
 
 
