@@ -152,7 +152,7 @@ def test_https_from_the_environment(playbook, tls):
         connection={},
         environment=environment,
     )
-    assert written["changed"] and read["data"]["Value"] == "v"
+    assert written["changed"] and [item["Value"] for item in read["data"]] == ["v"]
     assert [item["node"] for item in found["instances"]] == ["tester"]
     assert not unchanged["changed"]
 
