@@ -9,6 +9,7 @@ import base64
 import collections
 import json
 import re
+import unicodedata
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError, was_refused
 
@@ -17,8 +18,8 @@ MAX_OPERATIONS = 64
 # Consul refuses a transaction whose body is above 512 KB (txn_max_req_len).
 MAX_TRANSACTION = 480 * 1024
 
-# Paths that Go's HTTP server would "clean" and redirect: such keys are reached through transactions only.
-NOT_IN_A_URL = re.compile(r"^/|//|(^|/)\.{1,2}(/|$)")
+# Paths that Go's HTTP server would "clean" and redirect.
+CLEANED = re.compile(r"^/|//|(^|/)\.{1,2}(/|\Z)")
 
 Record = collections.namedtuple("Record", "key value flags index create_index lock_index session")
 
@@ -41,6 +42,22 @@ class Change(collections.namedtuple("Change", "verb key value flags index sessio
             operation["Index"] = self.index
         return {"KV": operation}
 
+    def holds(self, record):
+        """Whether someone else did the same: C(record) is what is stored now."""
+        if self.verb == "delete-cas":
+            return record is None
+        if self.verb == "unlock":
+            return record is None or record.session != self.session
+        return self.verb == "cas" and record is not None and (record.value, record.flags) == (self.value, self.flags)
+
+
+class LostRace(ConsulError):
+    """A write that was refused because of what someone else wrote, with the changes that were refused."""
+
+    def __init__(self, error, lost):
+        super().__init__(str(error), error.status, error.method, error.path, error.words)
+        self.lost = lost
+
 
 class WriteError(ConsulError):
     """A write that did not happen, with the keys it is about and those that were written before it."""
@@ -49,7 +66,7 @@ class WriteError(ConsulError):
         note = f"; {len(written)} key(s) had been written before this failure" if written else ""
         if error.method and error.status is None and not was_refused(error):
             # Consul may have done it, and only its answer was lost.
-            which = keys[0] if len(keys) == 1 else f"the {len(keys)} keys from {keys[0]} on"
+            which = named(keys[0]) if len(keys) == 1 else f"the {len(keys)} keys from {named(keys[0])} on"
             note += f"; whether {which} got written is not known: run again"
         super().__init__(f"{error}{note}", error.status, error.method, error.path, error.words)
         self.keys = keys
@@ -64,7 +81,7 @@ class KVStore:
 
     def read(self, key):
         """The record of one key, or None."""
-        if NOT_IN_A_URL.search(key):
+        if not in_a_url(key):
             return self._tree_by_transaction(key).get(key)
         answer = self.client.get("kv/" + key, self._dc, missing_ok=True)
         self.index = answer.index
@@ -72,7 +89,7 @@ class KVStore:
 
     def tree(self, prefix):
         """All records whose key begins with the prefix, by key."""
-        if NOT_IN_A_URL.search(prefix):
+        if not in_a_url(prefix):
             return self._tree_by_transaction(prefix)
         answer = self.client.get("kv/" + prefix, dict(self._dc, recurse=""), missing_ok=True)
         self.index = answer.index
@@ -84,7 +101,7 @@ class KVStore:
 
     def names(self, prefix, separator=None):
         """The names of all keys that begin with the prefix, cut after the first separator that follows it."""
-        if NOT_IN_A_URL.search(prefix):
+        if not in_a_url(prefix):
             return cut(self._tree_by_transaction(prefix), prefix, separator)
         params = dict(self._dc, keys="")
         if separator:
@@ -108,29 +125,76 @@ class KVStore:
             self._read_by_transaction("check-not-exists", key)
         except ConsulError as error:
             if "Permission denied" in (error.words or ""):
-                message = f"{key}: Permission denied (the token's policies do not allow to read it, or none was given)"
+                message = (
+                    f"{named(key)}: Permission denied (the token's policies do not allow to read it, or none was given)"
+                )
                 raise ConsulError(message, 403, error.method, error.path, error.words) from error
             if error.status != 409:  # 409 without that: someone has just made the key
                 raise
 
     def _read_by_transaction(self, verb, key):
-        return self.client.put("txn", self._dc, [{"KV": {"Verb": verb, "Key": key}}], idempotent=True)
+        params = dict(self._dc)
+        if self.client.consistency != "default":
+            params[self.client.consistency] = ""
+        return self.client.put("txn", params, [{"KV": {"Verb": verb, "Key": key}}], idempotent=True)
 
-    def apply(self, changes):
-        """Write in as few atomic steps as Consul takes. Returns the new modify index of each key."""
-        indexes = {}
-        for batch in batches(changes):
+    def rehearse(self, changes):
+        """Raise what C(apply) would: a missing right, an unknown session. Nothing is written: no transaction of these
+        can succeed, as one of its first two operations fails, whatever is stored. Consul names each that fails."""
+        small = [change if change.value is None else change._replace(value=b"") for change in changes]
+        for batch in batches(small, MAX_OPERATIONS - 2):
+            impossible = [{"KV": {"Verb": verb, "Key": batch[0].key}} for verb in ("check-not-exists", "get")]
+            operations = [change.operation() for change in batch]
             try:
-                indexes.update(self._apply_batch(batch))
+                self.client.put("txn", self._dc, [*impossible, *operations], idempotent=True)
             except ConsulError as error:
-                raise WriteError(_explain(error, batch), [change.key for change in batch], list(indexes)) from error
-            self.index = max(indexes.values()) or self.index
-        return indexes
+                failures = _failures(error)
+                if failures is None:
+                    raise
+                own = [(number - 2, what) for number, what in failures if number >= 2 and not LOST.search(what)]
+                if own:
+                    raise _refusal(error, own, batch) from error
+
+    def apply(self, changes, settle=True):
+        """Write in as few atomic steps as Consul takes.
+
+        Returns the new modify index of each key that was written; and, by key, the records of those that someone else
+        has made as wanted in the meantime, which is an error unless C(settle)."""
+        indexes, settled = {}, {}
+        for batch in batches(changes):
+            while batch:
+                try:
+                    indexes.update(self._apply_batch(batch))
+                    self.index = max(indexes.values()) or self.index
+                    break
+                except ConsulError as error:
+                    found = self._settled(error) if settle and isinstance(error, LostRace) else None
+                    if found is None:
+                        keys = [change.key for change in batch]
+                        raise WriteError(_explain(error, batch), keys, list(indexes)) from error
+                settled.update(found)
+                batch = [change for change in batch if change.key not in found]
+        return indexes, settled
+
+    def _settled(self, error):
+        """The present records of the keys that were refused, or None if any is not as wanted."""
+        found = {}
+        for change in error.lost:
+            found[change.key] = self.read(change.key)
+            if not change.holds(found[change.key]):
+                return None
+        return found
 
     def _apply_batch(self, batch):
         if len(batch) == 1 and _size(batch[0]) > MAX_TRANSACTION:
             return self._put(batch[0])
-        answer = self.client.put("txn", self._dc, [change.operation() for change in batch])
+        try:
+            answer = self.client.put("txn", self._dc, [change.operation() for change in batch])
+        except ConsulError as error:
+            failures = _failures(error)
+            if failures and all(LOST.search(what) for _number, what in failures):
+                raise LostRace(error, [batch[number] for number, _what in failures]) from error
+            raise
         if not isinstance(answer.data, dict) or answer.data.get("Errors"):
             raise ConsulError("Consul did not confirm the transaction")
         indexes = dict.fromkeys((change.key for change in batch), 0)
@@ -140,16 +204,13 @@ class KVStore:
 
     def _put(self, change):
         """A value that, in base64, is too large for a transaction."""
-        if NOT_IN_A_URL.search(change.key):
-            raise ConsulError(
-                f"{change.key}: the value is too large for a transaction, and Consul takes this key in no other way"
-            )
         params = dict(self._dc, flags=change.flags, cas=change.index)
         if change.session:
             params = dict(self._dc, flags=change.flags)
             params["acquire" if change.verb == "lock" else "release"] = change.session
         if self.client.put("kv/" + change.key, params, change.value).data is not True:
-            raise ConsulError(f"{change.key}: Consul answered false: it was changed by someone else in the meantime")
+            words = f"{named(change.key)}: Consul answered false: it was changed by someone else in the meantime"
+            raise LostRace(ConsulError(words), [change])
         return {change.key: self.read(change.key).index}
 
 
@@ -179,11 +240,11 @@ def cut(keys, prefix, separator):
     return list(dict.fromkeys(key if end < 0 else key[: end + len(separator)] for key, end in ends))
 
 
-def batches(changes):
+def batches(changes, most=MAX_OPERATIONS):
     """Split into lists that fit in one transaction each."""
     batch, size = [], 0
     for change in changes:
-        if batch and (len(batch) == MAX_OPERATIONS or size + _size(change) > MAX_TRANSACTION):
+        if batch and (len(batch) == most or size + _size(change) > MAX_TRANSACTION):
             yield batch
             batch, size = [], 0
         batch.append(change)
@@ -208,19 +269,73 @@ def _record(item):
     )
 
 
-def _explain(error, batch):
-    """Name the keys that a refused transaction stumbled over."""
+def named(key):
+    """A key in a message, which is one line."""
+    return key if key.isprintable() else repr(key)
+
+
+def check_sizes(changes):
+    for change in changes:
+        if _size(change) > MAX_TRANSACTION and not in_a_url(change.key):
+            raise ConsulError(
+                f"{named(change.key)}: the value is too large for a transaction, and Consul takes this key in no other way"
+            )
+
+
+def in_a_url(key):
+    """Whether Consul takes the key as part of a path. All others are reached through transactions only.
+
+    Consul refuses paths with characters that are not printable in its version of Unicode, which is newer than 3.2 and
+    perhaps older than Python's."""
+    return (
+        not CLEANED.search(key)
+        and key.isprintable()
+        and all(unicodedata.ucd_3_2_0.category(char)[0] in "LMNPSZ" for char in key)
+    )
+
+
+LOST = re.compile(r"index is stale|lock isn't held")
+IN_OUR_WORDS = (
+    ("index is stale", "changed by someone else since it was read; run again"),
+    (
+        "invalid session",
+        "the session {session} is unknown to Consul: it has expired or was destroyed; create another one",
+    ),
+    ("already held", "the lock is held by another session"),
+    ("lock isn't held", "the lock is not held by the session {session}"),
+    ("lock delay", "the lock is kept for the lock delay of the session that lost it; try again later"),
+    ("Permission denied", "Permission denied (the token's policies do not allow this, or no token was given)"),
+)
+
+
+def _in_our_words(what, change):
+    for words, ours in IN_OUR_WORDS:
+        if words in what:
+            return ours.format(session=change.session)
+    return what
+
+
+def _failures(error):
+    """Pairs of the number of an operation and what is wrong with it, of a transaction that Consul refused."""
     if error.status != 409:
-        return error
+        return None
     try:
-        failures = json.loads(error.words)["Errors"]
-        reasons = [f"{batch[item['OpIndex']].key}: {item['What']}" for item in failures]
-    except (ValueError, KeyError, TypeError, IndexError):
+        return [(item["OpIndex"], item["What"]) for item in json.loads(error.words)["Errors"]]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _explain(error, batch):
+    """Name the keys that a refused write stumbled over."""
+    failures = _failures(error)
+    if failures is None and "invalid session" in (error.words or ""):
+        failures = [(0, error.words)]
+    if failures is None or any(number >= len(batch) for number, _what in failures):
         return error
-    hint = ""
-    if any("index is stale" in reason for reason in reasons):
-        hint = "; changed by someone else since it was read: nothing of this step was written, run again"
-    elif any("Permission denied" in reason for reason in reasons):
-        hint = " (the token's policies do not allow this, or no token was given)"
-    message = f"Consul refused to write {'; '.join(reasons)}{hint}"
+    return _refusal(error, failures, batch)
+
+
+def _refusal(error, failures, batch):
+    reasons = [f"{named(batch[number].key)}: {_in_our_words(what, batch[number])}" for number, what in failures]
+    message = f"Consul refused to write {'; '.join(reasons)}"
     return ConsulError(message, error.status, error.method, error.path, error.words)

@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Sets, reads, locks and removes keys, one at a time or a whole tree in one task.
   - A key that is already as described is not written. Every write is conditional on the index that was read. If a key was
-    changed in between, the task fails and does not overwrite it.
+    changed in between, the task fails and does not overwrite it, unless the key now is as described.
+  - What Consul would refuse fails in check mode too, such as a key that the token may not write.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -26,7 +27,8 @@ options:
     description:
       - The value. A string is written as it is. A mapping or list is written as canonical JSON, that is with sorted keys
         and no spaces. A number or boolean is written as in JSON.
-      - 'A mapping V({$base64: ...}) is binary content.'
+      - 'A mapping V({$base64: ...}) is binary content. White space in it is ignored.'
+      - NaN and infinity are an error, because JSON has neither.
       - Without a value, O(state=present) reads the key and changes nothing.
     type: raw
   values:
@@ -41,12 +43,13 @@ options:
     type: dict
   prefix:
     description:
-      - Folder of O(values). The module adds a slash between the two.
+      - Folder of O(values). The module adds a slash between the two. With O(key), an error.
     type: str
     default: ''
   purge:
     description:
       - Remove every other key under O(prefix), so that the tree is exactly O(values).
+      - With O(key) or O(state=absent), an error.
     type: bool
     default: false
   force:
@@ -65,6 +68,7 @@ options:
   recurse:
     description:
       - With O(state=absent), remove all keys that begin with O(key). With O(state=present) and no O(value), read them.
+        Otherwise, an error.
       - Consul compares the text, so V(app) also matches V(application). For a folder, end the key with a slash.
     type: bool
     default: false
@@ -73,16 +77,19 @@ options:
     type: bool
     default: true
   session:
-    description: ID of the session that holds the lock. Required for O(state=acquire) and O(state=release).
+    description:
+      - ID of the session that holds the lock. Required for O(state=acquire) and O(state=release), and an error otherwise.
     type: str
   cas:
     description:
       - Write or remove O(key) only if its modify index is this one. With V(0), only if the key does not exist.
       - Otherwise the task fails, if there is something to change.
+      - 0 to 18446744073709551615. With O(recurse), with a lock, and where nothing is written, an error.
     type: int
   flags:
     description:
-      - Number that Consul stores with each key. By default, the flags of an existing key stay.
+      - Number that Consul stores with each key, 0 to 18446744073709551615. By default, the flags of an existing key stay.
+      - Where nothing is written, an error.
     type: int
   secret:
     description:
@@ -93,7 +100,9 @@ options:
   secret_keys:
     description:
       - Hide only some values. Glob patterns, compared with each key, with its last part, and with the names of fields in
-        values that are JSON objects.
+        values that are JSON, also in JSON that is a text in JSON.
+      - A value that begins as a JSON object or list, but cannot be read as JSON in UTF-8, is hidden as a whole. So is JSON
+        with more than 100 levels.
     type: list
     elements: str
     default: []
@@ -190,160 +199,27 @@ written:
   elements: str
 """
 
-import base64
-import binascii
-import hashlib
-import json
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_mask import Mask
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_plan import expected, plan
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, check_sizes
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
 
-from ansible.module_utils.common.text.converters import to_bytes
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import (
-    MAX_VALUE,
-    Change,
-    KVStore,
-    Record,
-    as_data,
-)
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
-    HIDDEN,
-    HIDDEN_CHANGED,
-    ConsulModule,
-    diff_of,
-    hide,
-    matches,
-)
-
-LONGEST_SHOWN = 64 * 1024
-
-
-def as_bytes(key, value):
-    """What is written for a value as the user gives it."""
-    if value is None:
-        content = b""
-    elif isinstance(value, dict) and set(value) == {"$base64"}:
-        try:
-            content = base64.b64decode(str(value["$base64"]), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ConsulError(f"{key}: what $base64 holds is not base64: {error}") from error
-    elif isinstance(value, dict) and set(value) == {"$json"}:
-        content = canonical_json(value["$json"])
-    elif isinstance(value, str):
-        content = to_bytes(value, errors="surrogate_or_strict")
-    else:
-        content = canonical_json(value)
-    if len(content) > MAX_VALUE:
-        raise ConsulError(f"{key}: the value has {len(content)} bytes, Consul takes at most {MAX_VALUE}")
-    return content
-
-
-def canonical_json(value):
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-
-
-def flatten(tree, parent=""):
-    """Pairs of key and leaf of a nested mapping."""
-    for name, value in tree.items():
-        key = folder(parent) + str(name)
-        if isinstance(value, dict) and set(value) not in ({"$base64"}, {"$json"}):
-            yield from flatten(value, key)
-        else:
-            yield key, value
-
-
-def folder(prefix):
-    return prefix if not prefix or prefix.endswith("/") else prefix + "/"
-
-
-def wanted_values(params):
-    wanted = {}
-    for key, value in flatten(params["values"], params["prefix"]):
-        if not key:
-            raise ConsulError("values: a key is empty")
-        if key in wanted:
-            raise ConsulError(f"values: {key} is given twice")
-        wanted[key] = as_bytes(key, value)
-    return wanted
-
-
-class Mask:
-    """What of keys and values may be seen."""
-
-    def __init__(self, params):
-        # Also asked before the parameters have been validated: anything but a plain "no" hides.
-        self.everything = params.get("secret") not in (False, None)
-        self.patterns = params.get("secret_keys") or []
-
-    def hides(self, key):
-        return self.everything or matches(key, self.patterns)
-
-    def shown(self, record, old=None):
-        """A record's value for a diff: JSON objects as structures, so that one field can be hidden or seen to change."""
-        if self.hides(record.key):
-            return HIDDEN if old is None or old.value == record.value else HIDDEN_CHANGED
-        content = readable(record.value)
-        if isinstance(content, str) and len(content) > LONGEST_SHOWN:
-            return described("text", record.value)
-        return hide(content, self.patterns, readable(old.value) if old else None)
-
-    def data(self, record):
-        """A record for the result, with what is secret hidden."""
-        data = as_data(record)
-        if self.hides(record.key):
-            data.pop("Base64", None)
-            return dict(data, Value=HIDDEN)
-        if "Base64" in data:
-            return data
-        content = readable(record.value)
-        if hide(content, self.patterns) != content:
-            data["Value"] = canonical_json(hide(content, self.patterns)).decode("utf-8")
-        return data
-
-    def params(self, params):
-        """The module's parameters, for logs."""
-        shown = dict(params)
-        key = str(params.get("key"))
-        value = params.get("value")
-        if value is not None:
-            if self.hides(key):
-                shown["value"] = HIDDEN
-            else:
-                parsed = readable(to_bytes(value)) if isinstance(value, str) else value
-                masked = hide(parsed, self.patterns)
-                shown["value"] = value if masked == parsed else masked
-        values = params.get("values")
-        if values:
-            shown["values"] = HIDDEN if self.everything or not isinstance(values, dict) else self.tree(values)
-        return shown
-
-    def tree(self, values, parent=""):
-        shown = {}
-        for name, value in values.items():
-            key = folder(parent) + str(name)
-            if self.hides(key):
-                shown[name] = HIDDEN
-            elif isinstance(value, dict):
-                shown[name] = self.tree(value, key)
-            else:
-                shown[name] = self.params({"key": key, "value": value})["value"]
-        return shown
-
-
-def readable(content):
-    """Bytes as a JSON structure if they are one, else as text, else as a description."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return described("binary", content)
-    if text[:1] in ("{", "["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            pass
-    return text
-
-
-def described(kind, content):
-    return f"({kind}, {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]})"
+ARGUMENT_SPEC = {
+    "key": {"type": "str", "no_log": False},
+    "value": {"type": "raw"},
+    "values": {"type": "dict"},
+    "prefix": {"type": "str", "default": ""},
+    "purge": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["absent", "acquire", "present", "release"], "default": "present"},
+    "recurse": {"type": "bool", "default": False},
+    "retrieve": {"type": "bool", "default": True},
+    "session": {"type": "str"},
+    "cas": {"type": "int"},
+    "flags": {"type": "int"},
+    "secret": {"type": "bool", "default": False, "no_log": False},
+    "secret_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+}
 
 
 class ConsulKVModule(ConsulModule):
@@ -354,108 +230,23 @@ class ConsulKVModule(ConsulModule):
 def execute(module, client):
     params = module.params
     store = KVStore(client)
-    if params["values"] is not None:
-        before, changes = plan_many(params, store)
-    elif params["state"] in ("acquire", "release"):
-        before, changes = plan_lock(params, store)
+    before, changes = plan(params, store)
+    check_sizes(changes)
+    if module.check_mode:
+        indexes, settled = {}, {}
+        store.rehearse(changes)
     else:
-        before, changes = plan_one(params, store)
+        indexes, settled = store.apply(changes, settle=params["cas"] is None)
+    changes = [change for change in changes if change.key not in settled]
     after = expected(before, changes)
-    if not module.check_mode:
-        for key, index in store.apply(changes).items():
-            if key in after:
-                after[key] = after[key]._replace(index=index, create_index=after[key].create_index or index)
+    for key, index in indexes.items():
+        if key in after:
+            after[key] = after[key]._replace(index=index, create_index=after[key].create_index or index)
+    for key, record in settled.items():
+        after.pop(key, None)
+        if record:
+            after[key] = record
     return report(params, store.index, before, after, changes)
-
-
-def plan_many(params, store):
-    wanted = wanted_values(params)
-    tree = folder(params["prefix"])
-    if params["purge"] and not tree and not params["force"]:
-        raise ConsulError("purge with an empty prefix would remove all other keys of the store: set prefix, or force")
-    before = store.tree(tree)
-    if params["state"] == "absent":
-        return before, [removal(before[key]) for key in wanted if key in before]
-    changes = [setting(key, value, before.get(key), params["flags"]) for key, value in wanted.items()]
-    if params["purge"]:
-        changes += [removal(record) for key, record in before.items() if key not in wanted]
-    return before, [change for change in changes if change]
-
-
-def plan_one(params, store):
-    key = params["key"]
-    if params["recurse"] and (params["state"] == "absent" or params["value"] is None):
-        if params["state"] == "absent" and not key and not params["force"]:
-            raise ConsulError("this would remove every key of the store: set key, or force")
-        before = store.tree(key)
-        return before, [removal(record) for record in before.values()] if params["state"] == "absent" else []
-    if not key:
-        raise ConsulError("key is empty")
-    wanted = None if params["value"] is None else as_bytes(key, params["value"])
-    record = store.read(key)
-    change = None
-    if params["state"] == "absent":
-        change = record and removal(record)
-    elif wanted is not None:
-        change = setting(key, wanted, record, params["flags"])
-    if change and params["cas"] is not None and params["cas"] != change.index:
-        raise ConsulError(f"{key}: cas is {params['cas']}, but {index_of(record)}; nothing was written")
-    return {key: record} if record else {}, [change] if change else []
-
-
-def index_of(record):
-    return f"the modify index of the key is {record.index}" if record else "the key does not exist"
-
-
-def plan_lock(params, store):
-    key, session = params["key"], params["session"]
-    wanted = None if params["value"] is None else as_bytes(key, params["value"])
-    record = store.read(key)
-    holder = record.session if record else None
-    if holder not in (None, session):
-        raise ConsulError(f"{key}: the lock is held by another session, {holder}")
-    before = {key: record} if record else {}
-    held = holder == session
-    if params["state"] == "release":
-        if not held:
-            return before, []
-        return before, [
-            setting(key, record.value if wanted is None else wanted, record, params["flags"], "unlock", session)
-        ]
-    if held and wanted in (None, record.value) and params["flags"] in (None, record.flags):
-        return before, []
-    if wanted is None:
-        wanted = record.value if record else b""
-    return before, [setting(key, wanted, record, params["flags"], "lock", session)]
-
-
-def setting(key, value, record, flags, verb="cas", session=None):
-    """The change that makes a key so, or None if it is."""
-    if flags is None:
-        flags = record.flags if record else 0
-    if verb == "cas" and record and (record.value, record.flags) == (value, flags):
-        return None
-    return Change(verb, key, value, flags, record.index if record else 0, session)
-
-
-def removal(record):
-    return Change("delete-cas", record.key, index=record.index)
-
-
-def expected(before, changes):
-    """The records as the changes leave them."""
-    after = dict(before)
-    for change in changes:
-        if change.verb == "delete-cas":
-            del after[change.key]
-            continue
-        old = before.get(change.key) or Record(change.key, b"", 0, None, None, 0, None)
-        session = {"lock": change.session, "unlock": None}.get(change.verb, old.session)
-        taken = change.verb == "lock" and old.session != session
-        after[change.key] = old._replace(
-            value=change.value, flags=change.flags, session=session, lock_index=old.lock_index + taken
-        )
-    return after
 
 
 def report(params, index, before, after, changes):
@@ -498,22 +289,7 @@ def diff_entry(mask, record, counterpart, old=None):
 
 def main():
     module = ConsulKVModule(
-        argument_spec={
-            "key": {"type": "str", "no_log": False},
-            "value": {"type": "raw"},
-            "values": {"type": "dict"},
-            "prefix": {"type": "str", "default": ""},
-            "purge": {"type": "bool", "default": False},
-            "force": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["absent", "acquire", "present", "release"], "default": "present"},
-            "recurse": {"type": "bool", "default": False},
-            "retrieve": {"type": "bool", "default": True},
-            "session": {"type": "str"},
-            "cas": {"type": "int"},
-            "flags": {"type": "int"},
-            "secret": {"type": "bool", "default": False, "no_log": False},
-            "secret_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        },
+        argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[("key", "values"), ("value", "values"), ("cas", "values"), ("session", "values")],
         required_one_of=[("key", "values")],
         required_if=[("state", "acquire", ("key", "session")), ("state", "release", ("key", "session"))],

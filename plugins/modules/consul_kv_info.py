@@ -31,7 +31,7 @@ options:
     required: true
   recurse:
     description:
-      - Read all keys that begin with O(key).
+      - Read all keys that begin with O(key). With O(keys), an error.
       - Consul compares the text, so V(app) also matches V(application). For a folder, end the key with a slash.
     type: bool
     default: false
@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 - name: Show it, or a default if there is none
   ansible.builtin.debug:
-    msg: "{{ message.data.Value if message.data else 'nothing yet' }}"
+    msg: "{{ message.data | map(attribute='Value') | first | default('nothing yet') }}"
 
 - name: Read a folder
   dockyard.consul.consul_kv_info:
@@ -90,18 +90,18 @@ EXAMPLES = r"""
 RETURN = r"""
 data:
   description:
-    - The record of the key, V(null) if there is none.
-    - With O(recurse), a list of records. With O(keys), a list of names. Empty if there is none.
+    - The records of the keys, or their names with O(keys). Empty if there is none. One record at most without O(recurse).
     - A value that is not text is returned as RV(ignore:Base64) instead of RV(ignore:Value).
   returned: success
-  type: raw
+  type: list
+  elements: raw
   sample:
-    CreateIndex: 61
-    Flags: 0
-    Key: shop/message
-    LockIndex: 0
-    ModifyIndex: 61
-    Value: Hello
+    - CreateIndex: 61
+      Flags: 0
+      Key: shop/message
+      LockIndex: 0
+      ModifyIndex: 61
+      Value: Hello
 index:
   description: Consul's index of what was read.
   returned: if the key exists
@@ -132,6 +132,8 @@ def read(params, store):
     key = params["key"]
     if params["separator"] and not params["keys"]:
         raise ConsulError("separator: only names are cut at it; set keys as well")
+    if params["recurse"] and params["keys"]:
+        raise ConsulError("recurse: it returns records, and keys returns names; set one of the two")
     if params["keys"]:
         return store.names(key, params["separator"])
     if params["recurse"]:
@@ -139,7 +141,7 @@ def read(params, store):
     if not key:
         raise ConsulError("key is empty: give a key, or set recurse or keys to mean the whole store")
     record = store.read(key)
-    return as_data(record) if record else None
+    return [as_data(record)] if record else []
 
 
 def main():

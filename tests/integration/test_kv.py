@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import base64
+import threading
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
+from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info
+from inline import Inline
 
 
 def kv(**options):
@@ -98,6 +103,39 @@ def test_awkward_keys(playbook, agent, key):
     assert stored(agent) == {f"dir/{key}": b"x", "dir/plain": b"y"}
 
 
+@pytest.mark.parametrize(
+    "key", ["a\u00a0b", "a\tb", "line\nbreak/", "\u2028", "a\x00b", "a\u200bb", "a\U0001fae8b", "\ufeff", "\x7f"]
+)
+def test_keys_that_consul_takes_in_no_url(agent, key):
+    """Each one is written, read, changed and removed by its name, alone and under a prefix."""
+    run, info = Inline(consul_kv, agent), Inline(consul_kv_info, agent)
+    many = {"prefix": "dir", "values": {key: "x", "plain": "y"}}
+    one = {"key": key, "value": "x"}
+    assert [run(**options)["changed"] for options in (one, one, many, many)] == [True, False, True, False]
+    assert stored(agent) == {key: b"x", f"dir/{key}": b"x", "dir/plain": b"y"}
+    assert run(key=f"dir/{key}")["data"]["Value"] == "x"
+    assert [record["Value"] for record in info(key=f"dir/{key}")["data"]] == ["x"]
+    assert [record["Key"] for record in info(key=f"dir/{key}", recurse=True)["data"]] == [f"dir/{key}"]
+    assert info(key=f"dir/{key}", keys=True)["data"] == [f"dir/{key}"]
+    assert run(key=key, value="z", flags=3)["updated"] == [key]
+    assert run(key=key, state="absent", check=True)["changed"] and run(key=key, state="absent")["changed"]
+    assert not run(key=key, state="absent")["changed"]
+    tree = {"key": f"dir/{key}", "recurse": True, "state": "absent"}
+    assert run(**tree)["deleted"] == [f"dir/{key}"] and not run(**tree)["changed"]
+    session = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
+    lock = {"key": key, "session": session}
+    assert [run(**lock, state=state)["changed"] for state in ("acquire", "acquire", "release")] == [True, False, True]
+    assert run(prefix="dir", values={}, purge=True)["deleted"] == ["dir/plain"]
+
+
+@pytest.mark.parametrize("content", ["YWJj\n", "YW\nJj", " Y W\tJ\r\nj ", "\n", "YWI=\n"])
+def test_white_space_in_base64(agent, content):
+    run = Inline(consul_kv, agent)
+    assert run(key="k", value={"$base64": content}, flags=1)["changed"]
+    assert not run(key="k", value={"$base64": content.replace("\n", "")})["changed"]
+    assert agent.raw("k") == base64.b64decode(content)
+
+
 def test_flags(playbook, agent):
     first, same, other, kept = playbook.run(
         kv(key="k", value="v", flags=42),
@@ -167,6 +205,123 @@ def test_cas_and_conflicts(playbook, agent):
     assert agent.raw("k") == b"two"
 
 
+class Meddler(ConsulClient):
+    """A client of an agent that someone else writes to, between what this client reads and its first write."""
+
+    def __init__(self, agent, meddle):
+        options = dict(agent.connection, ca_path=agent.connection.get("ca_path"))
+        super().__init__(**options)
+        self.meddle = meddle
+
+    def put(self, path, params=None, data=None, idempotent=False):
+        if not idempotent and self.meddle:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+        return super().put(path, params, data, idempotent)
+
+
+def execute(client, **options):
+    params = {name: spec.get("default") for name, spec in consul_kv.ARGUMENT_SPEC.items()}
+    module = SimpleNamespace(params=dict(params, **options), check_mode=False)
+    return consul_kv.execute(module, client)
+
+
+LARGE = "x" * 500_000
+
+
+class TestSomeoneElseWrites:
+    """The same, or something else, in the same moment."""
+
+    @pytest.mark.parametrize("before", [None, b"old"])
+    @pytest.mark.parametrize("value", ["new", LARGE])
+    def test_the_same_value(self, agent, before, value):
+        if before:
+            agent.api("PUT", "/v1/kv/k", before)
+        meddler = Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k", value.encode()))
+        result = execute(meddler, key="k", value=value)
+        assert not result["changed"] and result["updated"] == result["created"] == []
+        assert result["diff"]["before"] == result["diff"]["after"] == ""
+        record = agent.api("GET", "/v1/kv/k")[0]
+        assert (result["data"]["Value"], result["data"]["ModifyIndex"]) == (value, record["ModifyIndex"])
+
+    @pytest.mark.parametrize("value", ["new", LARGE])
+    def test_another_value(self, agent, value):
+        agent.api("PUT", "/v1/kv/k", b"old")
+        with pytest.raises(ConsulError, match="k: .*changed by someone else"):
+            execute(Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k", b"theirs")), key="k", value=value)
+        assert agent.raw("k") == b"theirs"
+
+    def test_the_same_value_with_other_flags(self, agent):
+        agent.api("PUT", "/v1/kv/k", b"old")
+        with pytest.raises(ConsulError, match="changed by someone else"):
+            execute(Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k?flags=8", b"new")), key="k", value="new", flags=7)
+
+    def test_the_same_value_where_cas_is_given(self, agent):
+        with pytest.raises(ConsulError, match="changed by someone else"):
+            execute(Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k", b"new")), key="k", value="new", cas=0)
+
+    def test_removed_as_well(self, agent):
+        agent.api("PUT", "/v1/kv/k", b"old")
+        # Consul does not refuse to remove what is gone, so that the module cannot know who did it.
+        assert execute(Meddler(agent, lambda: agent.api("DELETE", "/v1/kv/k")), key="k", state="absent")["changed"]
+        assert agent.key_names() == []
+
+    def test_written_instead_of_removed(self, agent):
+        agent.api("PUT", "/v1/kv/k", b"old")
+        with pytest.raises(ConsulError, match="changed by someone else"):
+            execute(Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k", b"new")), key="k", state="absent")
+
+    def test_some_of_many_keys(self, agent):
+        for number in range(3):
+            agent.api("PUT", f"/v1/kv/app/stale{number}", b"x")
+
+        def meddle():
+            agent.api("PUT", "/v1/kv/app/k001", b"1")
+            agent.api("PUT", "/v1/kv/app/k070", b"1")
+            agent.api("DELETE", "/v1/kv/app/stale1")
+
+        values = {f"k{number:03}": 1 for number in range(100)}
+        result = execute(Meddler(agent, meddle), prefix="app", values=values, purge=True)
+        assert result["changed"] and result["deleted"] == ["app/stale0", "app/stale1", "app/stale2"]
+        assert len(result["created"]) == 98 and not {"app/k001", "app/k070"} & {*result["created"]}
+        assert stored(agent) == {f"app/{key}": b"1" for key in values}
+
+    def test_one_of_many_keys_otherwise(self, agent):
+        with pytest.raises(ConsulError, match="app/b: .*changed by someone else"):
+            execute(
+                Meddler(agent, lambda: [agent.api("PUT", f"/v1/kv/app/{key}", b"1") for key in "ab"]),
+                prefix="app",
+                values={"a": 1, "b": 2, "c": 3},
+            )
+        assert agent.key_names() == ["app/a", "app/b"]
+
+    def test_unlocked_as_well(self, agent):
+        session = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
+        agent.api("PUT", f"/v1/kv/lock?acquire={session}", b"x")
+        meddler = Meddler(agent, lambda: agent.api("PUT", f"/v1/kv/lock?release={session}", b"x"))
+        assert not execute(meddler, key="lock", session=session, state="release")["changed"]
+
+    def test_eight_hosts_at_once(self, agent):
+        """Rounds enough that some of them meet: before, one in ten failed."""
+        outcomes = []
+
+        def host(number, start):
+            start.wait()
+            try:
+                outcomes.append(execute(Meddler(agent, None), key=f"round/{number}", value="same")["changed"])
+            except ConsulError as error:
+                outcomes.append(str(error))
+
+        for number in range(15):
+            start = threading.Barrier(8)
+            threads = [threading.Thread(target=host, args=(number, start)) for _host in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert outcomes.count(True) == 15 and outcomes.count(False) == 105, outcomes
+
+
 def test_lock(playbook, agent):
     mine, other = (agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"] for _which in range(2))
     acquire = kv(key="lock", value="me", session=mine, state="acquire")
@@ -182,7 +337,7 @@ def test_lock(playbook, agent):
     assert not playbook.run(release)["changed"]
     assert agent.raw("lock") == b"me"
     nobody = "00000000-0000-0000-0000-000000000001"
-    assert "invalid session" in playbook.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
+    assert "unknown to Consul" in playbook.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
 
 
 def test_read(playbook, agent):

@@ -32,8 +32,8 @@ def test_what_is_read(playbook, agent):
     )
     one, same_one, tree, same_tree, everything, names, folder, checked = results
     assert not any(result["changed"] for result in results)
-    assert one["data"]["Value"] == "one" and one["data"]["Flags"] == 3
-    assert one["data"] == same_one["data"] == checked["data"] and one["index"] == same_one["index"]
+    assert [(item["Value"], item["Flags"]) for item in one["data"]] == [("one", 3)]
+    assert one["data"] == [same_one["data"]] == checked["data"] and one["index"] == same_one["index"]
     assert one["index"] == before[0]["ModifyIndex"]
     assert tree["data"] == same_tree["data"]
     assert [(item["Key"], item.get("Value"), item.get("Base64")) for item in everything["data"]] == [
@@ -59,9 +59,9 @@ def test_what_is_missing_or_awkward(playbook, agent):
         kv_info(key="/a/", recurse=True),
         kv_info(key="/a/", keys=True, separator="/"),
     )
-    assert none["data"] is None and no_awkward["data"] is None
+    assert none["data"] == no_awkward["data"] == []
     assert no_tree["data"] == [] and no_names["data"] == []
-    assert awkward["data"]["Value"] == "x"
+    assert [item["Value"] for item in awkward["data"]] == ["x"]
     assert [item["Key"] for item in awkward_tree["data"]] == ["/a/b", "/a/c/d"]
     assert awkward_names["data"] == ["/a/b", "/a/c/"]
 
@@ -87,7 +87,11 @@ class TestUnderDeny:
         allowed, missing, names = playbook.run(
             kv_info(key="app/a"), kv_info(key="app/b"), kv_info(key="app/", keys=True), connection=reader
         )
-        assert allowed["data"]["Value"] == "1" and missing["data"] is None and names["data"] == ["app/a"]
+        assert (
+            [item["Value"] for item in allowed["data"]] == ["1"]
+            and missing["data"] == []
+            and names["data"] == ["app/a"]
+        )
         failure = playbook.run(kv_info(key="other"), connection=reader, fails=True)
         assert "Permission denied" in failure["msg"] and failure["status"] == 403
         dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import (
     MAX_OPERATIONS,
     MAX_TRANSACTION,
-    NOT_IN_A_URL,
     Change,
     Record,
     as_data,
     batches,
+    check_sizes,
     cut,
+    in_a_url,
 )
 
 
@@ -36,12 +38,46 @@ def test_1000_small_keys_take_16_transactions():
 
 @pytest.mark.parametrize("key", ["/a", "a//b", "a/../b", "./a", "a/.", "..", "//"])
 def test_keys_that_go_would_clean(key):
-    assert NOT_IN_A_URL.search(key)
+    assert not in_a_url(key)
 
 
-@pytest.mark.parametrize("key", ["a", "a/", "a/b", ".a", "a..b/c.", "a b?c#d", "...", "a/.hidden"])
+@pytest.mark.parametrize(
+    "key", ["\t", "a\n", "a\u00a0b", "\u2028", "\u00ad", "\x00", "\x7f", "\u200b", "\ue000", "\u0378", "\U0001fae8"]
+)
+def test_keys_that_are_not_printable_for_consul(key):
+    assert not in_a_url(key)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a", "a/", "a/b", ".a", "a..b/c.", "a b?c#d", "...", "a/.hidden", "naïve/ключ/日本"]
+)
 def test_keys_that_stay_as_they_are(key):
-    assert not NOT_IN_A_URL.search(key)
+    assert in_a_url(key)
+
+
+def test_a_value_that_fits_in_no_transaction_of_its_key():
+    large = b"x" * 400_000
+    check_sizes([Change("cas", "a", large), Change("cas", "/a", b"x"), Change("delete-cas", "/a", index=1)])
+    with pytest.raises(ConsulError, match="/a: the value is too large"):
+        check_sizes([Change("cas", "a", b""), Change("cas", "/a", large)])
+
+
+@pytest.mark.parametrize(
+    "change, record, holds",
+    [
+        (Change("cas", "k", b"x", 3), Record("k", b"x", 3, 9, 9, 0, None), True),
+        (Change("cas", "k", b"x", 3), Record("k", b"x", 4, 9, 9, 0, None), False),
+        (Change("cas", "k", b"x"), Record("k", b"y", 0, 9, 9, 0, None), False),
+        (Change("cas", "k", b"x"), None, False),
+        (Change("delete-cas", "k"), None, True),
+        (Change("delete-cas", "k"), Record("k", b"y", 0, 9, 9, 0, None), False),
+        (Change("unlock", "k", b"", session="s"), Record("k", b"", 0, 9, 9, 0, "s"), False),
+        (Change("unlock", "k", b"", session="s"), Record("k", b"", 0, 9, 9, 0, "other"), True),
+        (Change("lock", "k", b"", session="s"), Record("k", b"", 0, 9, 9, 0, "s"), False),
+    ],
+)
+def test_whether_someone_else_did_the_same(change, record, holds):
+    assert change.holds(record) is holds
 
 
 def test_operations():

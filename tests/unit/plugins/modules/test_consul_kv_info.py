@@ -10,7 +10,11 @@ from ansible_collections.dockyard.consul.plugins.modules.consul_kv_info import r
 
 @pytest.mark.parametrize(
     "given, words",
-    [({"key": ""}, "key is empty"), ({"key": "a", "recurse": True, "separator": "/"}, "set keys as well")],
+    [
+        ({"key": ""}, "key is empty"),
+        ({"key": "a", "recurse": True, "separator": "/"}, "set keys as well"),
+        ({"key": "a", "recurse": True, "keys": True}, "set one of the two"),
+    ],
 )
 def test_what_cannot_be_is_told_before_anything_is_asked(given, words):
     params = {"recurse": False, "keys": False, "separator": None, **given}

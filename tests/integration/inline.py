@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module in this process, with its arguments parsed and its result as JSON: for tests of many inputs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from unittest import mock
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
+
+
+class Inline:
+    """Runs of one module against one agent."""
+
+    def __init__(self, module, agent):
+        self.module = module
+        self.connection = agent.connection
+        self.seen = []  # all that was returned or logged, as text
+
+    def __call__(self, check=False, **options):
+        """The result of the module, also if it failed."""
+        arguments = {
+            **self.connection,
+            **options,
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            "_ansible_inject_invocation": True,
+        }
+        output = io.StringIO()
+        with (
+            patch_module_args(arguments),
+            contextlib.redirect_stdout(output),
+            mock.patch.object(AnsibleModule, "log", lambda _self, message, **_options: self.seen.append(str(message))),
+            pytest.raises(SystemExit),
+        ):
+            self.module.main()
+        self.seen.append(output.getvalue())
+        return json.loads(output.getvalue())
+
+    def refusals(self, **options):
+        """The message of a task that fails in check mode and in a real run, in the same words."""
+        foretold, failed = self(check=True, **options), self(**options)
+        assert foretold.get("failed") and failed.get("failed"), (options, foretold, failed)
+        assert foretold["msg"] == failed["msg"]
+        assert "\n" not in failed["msg"]
+        return failed["msg"]

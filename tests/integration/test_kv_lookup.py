@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup consul_kv against real agents: open HTTP, and HTTPS with ACL default policy deny."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def lookup(*terms, **options):
+    """An expression that reads the keys."""
+    arguments = [f"'{term}'" for term in terms] + [f"{name}={value!r}" for name, value in options.items()]
+    return f"query('dockyard.consul.consul_kv', {', '.join(arguments)})"
+
+
+def show(expression, **keywords):
+    return {"ansible.builtin.debug": {"msg": "{{ " + expression + " }}"}, **keywords}
+
+
+@pytest.fixture
+def read(playbook, agent):
+    """What lookups return, in one run."""
+
+    def run(*expressions, **options):
+        given = "".join(f", {name}={value!r}" for name, value in agent.connection.items())
+        results = playbook.run(*(show(one.replace(")", given + ")", 1)) for one in expressions), **options)
+        return [result["msg"] for result in (results if isinstance(results, list) else [results])]
+
+    return run
+
+
+@pytest.fixture
+def stored(agent):
+    values = {
+        "app/message": b"Hello {{ 1 + 1 }}",
+        "app/redis": json.dumps({"host": "é", "port": 6379, "on": True, "none": None}).encode(),
+        "app/db/host": b"db.example",
+        "app/db/empty": b"",
+        "app/logo": b"\xff\x00",
+        "app/": b"",
+        "application": b"not in the folder",
+        "null": b"null",
+    }
+    for key, value in values.items():
+        agent.api("PUT", f"/v1/kv/{key}", value)
+    agent.api("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": key, "Value": "eA=="}} for key in ("/a\tb", "odd/a//b")])
+    return agent.api("GET", "/v1/kv/?recurse")
+
+
+def test_what_is_read(read, agent, stored):
+    folder = {
+        "message": "Hello {{ 1 + 1 }}",
+        "redis": '{"host": "\\u00e9", "port": 6379, "on": true, "none": null}',
+        "db/host": "db.example",
+        "db/empty": "",
+        "logo": {"$base64": "/wA="},
+    }
+    answers = read(
+        lookup("app/message"),
+        lookup("app/db/host", "app/db/empty", "app/logo"),
+        lookup("app/redis", json=True),
+        lookup("null", json=True),
+        lookup("app", recurse=True),
+        lookup("app/", "app/db", "app/redis", recurse=True, default={}),
+        lookup("/a\tb"),
+        lookup("odd", recurse=True),
+        lookup("", recurse=True) + "[0] | length",
+        lookup("app/none", "app/message", default="blue"),
+        lookup("app/none", default=None),
+        lookup("app/none", json=True, default="not JSON"),
+    )
+    # A template in a value stays text.
+    assert answers == [
+        ["Hello {{ 1 + 1 }}"],
+        ["db.example", "", {"$base64": "/wA="}],
+        [{"host": "é", "port": 6379, "on": True, "none": None}],
+        [None],
+        [folder],
+        [folder, {"host": "db.example", "empty": ""}, {}],
+        ["x"],
+        [{"a//b": "x"}],
+        10,
+        ["blue", "Hello {{ 1 + 1 }}"],
+        [None],
+        ["not JSON"],
+    ]
+    assert agent.api("GET", "/v1/kv/?recurse") == stored
+
+
+def test_what_is_read_can_be_written(read, playbook, agent, stored):
+    given = "".join(f", {name}={value!r}" for name, value in agent.connection.items())
+    values = "{{ lookup('dockyard.consul.consul_kv', 'app', recurse=true" + given + ") }}"
+    copied = playbook.run({"dockyard.consul.consul_kv": {"prefix": "copy", "values": values}})
+    assert len(copied["created"]) == 5
+    assert agent.raw("copy/logo") == b"\xff\x00" and agent.raw("copy/message") == b"Hello {{ 1 + 1 }}"
+    assert read(lookup("copy", recurse=True), check=True) == read(lookup("app", recurse=True))
+
+
+def failures(playbook, agent, *expressions, connection=None, **options):
+    given = "".join(f", {name}={value!r}" for name, value in (connection or agent.connection).items())
+    tasks = [show(one[:-1] + given + ")") for one in expressions]
+    return playbook.failures(*tasks, **options)
+
+
+def test_what_is_missing(playbook, agent, stored):
+    one, several, folder, text, broken, option = failures(
+        playbook,
+        agent,
+        lookup("app/none"),
+        lookup("app/message", "app/none"),
+        lookup("app/mess", recurse=True),
+        lookup("app/message", json=True),
+        lookup("app", recurse=True, json=True),
+        lookup("app/message", defualt=1),
+    )
+    assert "has no key 'app/none': write it, or give a default" in one and "no key 'app/none'" in several
+    assert "has no key in the folder 'app/mess'" in folder
+    assert "app/message: the value is not JSON" in text and "the value is not JSON" in broken
+    assert "defualt: there is no such option" in option
+    assert "Hello" not in playbook.output
+
+
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+class TestUnderDeny:
+    @pytest.mark.parametrize("source", ["CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKEN_FILE"])
+    def test_the_environment(self, agent, stored, tmp_path, source):
+        """That of the command, which runs the lookup. The file wins, as for the consul command line."""
+        token = tmp_path / "token"
+        token.write_text(agent.token + "\n", encoding="utf-8")
+        environment = {
+            "CONSUL_HTTP_ADDR": f"https://127.0.0.1:{agent.ports['https']}",
+            "CONSUL_CACERT": agent.connection["ca_path"],
+            "CONSUL_HTTP_TOKEN": "11111111-2222-3333-4444-555555555555",
+            source: str(token) if source.endswith("FILE") else agent.token,
+        }
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible"), "localhost", "-c", "local", "-m", "ansible.builtin.debug",
+             "-a", "msg={{ " + lookup("app/db/host") + " }}"],
+            check=False, capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
+        )  # fmt: skip
+        assert done.returncode == 0 and "db.example" in done.stdout, done.stdout + done.stderr
+
+    def test_what_may_not_be_read_is_not_missing(self, playbook, agent, stored):
+        rules = 'key_prefix "other/" { policy = "write" }'
+        reader = {"port": agent.http_port, "token": agent.token_for(rules)}
+        dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
+        asked = [
+            lookup("app/message", default="x"),
+            lookup("app", recurse=True, default="x"),
+            lookup("/a\tb", default=1),
+        ]
+        for message in failures(playbook, agent, *asked, connection=reader):
+            assert "Permission denied" in message
+        for message in failures(playbook, agent, *asked, connection=dead):
+            assert "ACL not found" in message
+
+    def test_no_token_in_the_loudest_output(self, playbook, agent, stored):
+        variables = {"reader": agent.token, "dead": "11111111-2222-3333-4444-555555555555"}
+        place = f"port={agent.http_port}, token="
+        playbook.run(
+            show(f"lookup('dockyard.consul.consul_kv', 'app/db/host', {place}reader)"),
+            show(f"lookup('dockyard.consul.consul_kv', 'app/db/host', {place}dead)"),
+            variables=variables,
+            verbose=True,
+            fails=True,
+        )
+        assert "db.example" in playbook.output and "ACL not found" in playbook.output
+        assert not [token for token in variables.values() if token in playbook.output]
