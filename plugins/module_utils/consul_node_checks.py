@@ -21,23 +21,27 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
 
-
-def node_check_spec(timeout):
-    """The options of one check. At the top level, C(timeout) is that of the connection. What is about the service of a
-    check is not among them."""
-    spec = {"check_timeout" if name == "timeout" else name: option for name, option in CHECK_SPEC.items()}
-    del spec["deregister_critical_service_after"]
-    return {**spec, "check_timeout": timeout}
-
-
+# Options that the connection also has, by their names here.
+RENAMED = {"timeout": "check_timeout", "tls_server_name": "check_tls_server_name"}
 CHECK_OPTIONS = [name for name in CHECK_SPEC if name != "deregister_critical_service_after"]
-NODE_CHECK_SPEC = node_check_spec(timeout={"type": "str"})
+
+
+def node_check_spec(aliases):
+    """The options of one check, without those of its service. In a list of checks, the renamed ones have aliases."""
+    spec = {RENAMED.get(name, name): dict(CHECK_SPEC[name]) for name in CHECK_OPTIONS}
+    if aliases:
+        for name, renamed in RENAMED.items():
+            spec[renamed]["aliases"] = [name]
+    return spec
+
+
+NODE_CHECK_SPEC = node_check_spec(aliases=False)
 NODE_CHECK_ARGUMENTS = {
     **NODE_CHECK_SPEC,
     "checks": {
         "type": "list",
         "elements": "dict",
-        "options": node_check_spec(timeout={"type": "str", "aliases": ["timeout"]}),
+        "options": node_check_spec(aliases=True),
     },
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
 }
@@ -71,7 +75,7 @@ def node_checks(params, token=None):
 def node_check(options, where, token=None):
     if not options["name"]:
         raise ConsulError(f"{where}: name is needed to register a check")
-    given = {name: options["check_timeout" if name == "timeout" else name] for name in CHECK_OPTIONS}
+    given = {name: options[RENAMED.get(name, name)] for name in CHECK_OPTIONS}
     definition = normalised_check(given, options["name"], f"{where} ({one_line(check_id(options))})")
     # Consul names the field for the id differently here than in the checks of a service.
     body = {"ID": definition.pop("CheckID"), **definition}

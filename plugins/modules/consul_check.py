@@ -53,8 +53,10 @@ options:
   disable_redirects:
     description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
     type: bool
-  tls_server_name:
-    description: Name that the certificate must be valid for. Consul 1.9 and newer.
+  check_tls_server_name:
+    description:
+      - Name that the certificate must be valid for. Consul 1.9 and newer.
+      - O(tls_server_name) is that of the connection to the agent.
     type: str
   tls_skip_verify:
     description: Do not verify the certificate.
@@ -165,9 +167,10 @@ options:
       disable_redirects:
         description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
         type: bool
-      tls_server_name:
+      check_tls_server_name:
         description: Name that the certificate must be valid for. Consul 1.9 and newer.
         type: str
+        aliases: [tls_server_name]
       tls_skip_verify:
         description: Do not verify the certificate.
         type: bool

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks import RENAMED
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as some
 from in_process import Module
@@ -161,7 +162,8 @@ class TestAnyDefinition:
         tasks = [{"name": "disk", **each, "id": "disk"} for each in (first, second)]
         for task in tasks:
             task.pop("deregister_critical_service_after", None)
-            task["check_timeout"] = task.pop("timeout", None)
+            for name, renamed in RENAMED.items():
+                task[renamed] = task.pop(name, None)
         converges_or_is_refused(node, *tasks)
         node(id="disk", state="absent")
         assert left_on(agent) == ([], [])
