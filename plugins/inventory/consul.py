@@ -243,7 +243,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         client = ConsulClient(**settings_from(connection))
         if not self.get_option("cache"):
             return Reader(client).read(query)
-        key = self.get_cache_key(path) + query_digest(query, client.place, client.datacenter)
+        key = self.get_cache_key(path) + query_digest(
+            query, client.place, client.datacenter, client.namespace, client.partition
+        )
         if cache:
             try:
                 return Catalog(**self._cache[key])
