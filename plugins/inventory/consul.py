@@ -94,8 +94,8 @@ options:
       - A token that Consul does not know is an error.
   ca_path:
     description:
-      - File on the controller with the CA certificates to trust.
-      - Defaults to E(CONSUL_CACERT), otherwise to the CA certificates that the controller trusts.
+      - File or folder on the controller with the CA certificates to trust.
+      - Defaults to E(CONSUL_CACERT), E(CONSUL_CAPATH), otherwise to the CA certificates that the controller trusts.
   client_cert:
     description:
       - File on the controller with the client certificate, for an agent that requires one.
