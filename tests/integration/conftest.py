@@ -211,6 +211,8 @@ def agent(request):
         agent.api("PUT", f"/v1/agent/service/deregister/{identity}")
     for identity in agent.api("GET", "/v1/agent/checks"):
         agent.api("PUT", f"/v1/agent/check/deregister/{identity}")
+    for session in agent.api("GET", "/v1/session/list"):
+        agent.api("PUT", f"/v1/session/destroy/{session['ID']}")
     return agent
 
 

@@ -85,6 +85,7 @@ def test_a_check_of_a_service_is_left_alone(playbook, agent):
     assert types_of(agent) == {"x": "ttl"}
 
 
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -100,8 +101,8 @@ def test_a_check_of_a_service_is_left_alone(playbook, agent):
         ({"name": "/x", "state": "absent"}, "starts with '/'"),
     ],
 )
-def test_what_is_refused(open_agent, options, words):
-    assert words in Module("consul_check", open_agent).refusal(**options)
+def test_what_is_refused(agent, options, words):
+    assert words in Module("consul_check", agent).refusal(**options)
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)

@@ -49,7 +49,7 @@ def run_examples(playbook, path, **options):
     "path", [path for path in MODULES if path.stem not in {*ELSEWHERE, "consul_acl"}], ids=lambda path: path.stem
 )
 def test_examples(playbook, path):
-    run_examples(playbook, path)
+    run_examples(playbook, path, variables={"management_token": ROOT_TOKEN})
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))

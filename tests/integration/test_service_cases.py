@@ -80,15 +80,16 @@ def hits(web, path):
 
 
 class TestNamesThatNoPathCanHold:
+    @pytest.mark.parametrize("agent", ["open"], indirect=True)
     @pytest.mark.parametrize("name", UNADDRESSABLE, ids=ascii)
-    def test_they_are_refused_when_registering(self, open_agent, name):
-        module = Module("consul_service", open_agent)
+    def test_they_are_refused_when_registering(self, agent, name):
+        module = Module("consul_service", agent)
         tasks = [{"name": "web", "id": name}, {"name": name, "id": "web"}, {"name": name}]
         tasks += [{"name": "web", "checks": [{**TTL, "id": name}]}]
         for task in tasks:
             words = module.refusal(**task)
             assert UNADDRESSABLE[name] in words and "cannot find it again" in words
-        assert "web" not in services_of(open_agent) and name not in services_of(open_agent)
+        assert "web" not in services_of(agent) and name not in services_of(agent)
 
     def test_those_that_are_there(self, running_agent, tmp_path):
         """The other modules refuse them, and the agent is made to remove them by itself."""
@@ -390,11 +391,12 @@ REFUSED = {
 
 
 class TestRefusedBefore:
+    @pytest.mark.parametrize("agent", ["open"], indirect=True)
     @pytest.mark.parametrize("words", REFUSED)
-    def test_in_check_mode_as_in_a_run(self, open_agent, words):
-        refusal = Module("consul_service", open_agent).refusal(name="refused", **REFUSED[words])
+    def test_in_check_mode_as_in_a_run(self, agent, words):
+        refusal = Module("consul_service", agent).refusal(name="refused", **REFUSED[words])
         assert words.lower() in refusal.lower() and refusal.startswith("service")
-        assert "refused" not in services_of(open_agent)
+        assert "refused" not in services_of(agent)
 
     @ONLY_OPEN
     def test_in_a_playbook(self, playbook, agent):
