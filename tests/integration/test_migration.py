@@ -194,7 +194,7 @@ def removal(tasks):
 @DENY
 def test_sessions(run, agent):
     before, after = blocks("consul_session")
-    kept = ("Name", "Node", "Behavior", "LockDelay", "TTL", "NodeChecks")
+    kept = ("Name", "Node", "Behavior", "LockDelay", "TTL")
     found = []
     for tasks in (before, after):
         created, listed = run(tasks)
@@ -202,6 +202,7 @@ def test_sessions(run, agent):
         assert created["changed"] and created["session_id"] == session["ID"]
         assert session["ID"] in [one["ID"] for one in listed["sessions"]]
         assert listed["changed"] == (tasks is before)  # community.general reports a change for a list
+        assert session["NodeChecks"] == ([] if tasks is before else ["serfHealth"])
         found.append({name: session[name] for name in kept})
         again = run(tasks)[0]
         assert again["changed"] == (tasks is before)  # the other collection creates a second session
