@@ -138,7 +138,7 @@ session_id:
   sample: 3c2a8f0e-6a51-5bd0-43ae-3c1e0f0a6f5d
 session:
   description:
-    - The session as Consul returns it. RV(session.LockDelay) is in nanoseconds.
+    - The session as Consul returns it. C(LockDelay) is in nanoseconds.
     - V(null) if there is none, or in check mode for a session that would be created.
   returned: success
   type: dict

@@ -9,7 +9,10 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, 
 from ansible_collections.dockyard.consul.plugins.plugin_utils.stale_services import stale_services
 
 ADDRESS, OTHER_ADDRESS = "192.0.2.31", "192.0.2.32"
-ADDRESSES = ["172.17.0.1", ADDRESS]
+ADDRESSES = (
+    "172.17.0.1",
+    ADDRESS,
+)
 STALE = {"node": "app1", "id": "web-2", "name": "web", "modify_index": 22}
 
 
