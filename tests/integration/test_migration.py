@@ -47,6 +47,9 @@ def renamed(task):
     return {(ours if key == module else key): value for key, value in task.items()}
 
 
+DENY = pytest.mark.parametrize("agent", ["deny"], indirect=True)
+
+
 @pytest.fixture
 def run(playbook, agent):
     """Results of tasks of both collections, in one run."""
@@ -138,7 +141,6 @@ def test_tasks_move_by_their_name_alone(run, agent):
 
 
 OPEN = pytest.mark.parametrize("agent", ["open"], indirect=True)
-DENY = pytest.mark.parametrize("agent", ["deny"], indirect=True)
 
 
 @OPEN
