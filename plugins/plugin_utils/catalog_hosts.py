@@ -29,7 +29,7 @@ class Host:
 
 
 def query_digest(query: Query, *of_client: str | None) -> str:
-    """The end of a key of the cache: what was asked, and of whom."""
+    """The end of a cache key: a digest of the query and of the agent."""
     text = json.dumps([dataclasses.asdict(query), of_client], sort_keys=True)
     return "_" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
