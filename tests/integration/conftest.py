@@ -43,6 +43,10 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
+# Ansible's Request.open() installs its opener, perhaps one for a UNIX socket, for urlopen() of the whole process.
+OPENER = urllib.request.build_opener()
+
+
 class Agent:
     """A single Consul server on loopback, on ports of its own."""
 
@@ -110,7 +114,7 @@ class Agent:
         request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=body, method=method)
         if token or self.token:
             request.add_header("X-Consul-Token", token or self.token)
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with OPENER.open(request, timeout=10) as response:
             text = response.read()
         return json.loads(text) if text.strip() else None
 
@@ -119,7 +123,7 @@ class Agent:
         with contextlib.suppress(urllib.error.HTTPError):
             url = f"http://127.0.0.1:{self.http_port}/v1/kv/{key}?raw"
             request = urllib.request.Request(url, headers={"X-Consul-Token": self.token} if self.token else {})
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with OPENER.open(request, timeout=10) as response:
                 return response.read()
         return None
 
