@@ -362,7 +362,18 @@ class Site:
             )
 
     def _wrong_with_registrations(self) -> Iterator[Problem]:
-        """What the catalog has, and so DNS answers, and the agent of the node has not, or not so."""
+        """Where the catalog, and so DNS, differs from what the agent of the node has."""
+        in_catalog = {(one["node"], one["id"]) for one in self.instances}
+        for node, member in self.members.items():
+            for service in self._of_agent(node, "services") or ():
+                if member["state"] == "alive" and (node, service) not in in_catalog:
+                    yield Problem(
+                        "registration",
+                        node,
+                        f"{node}: the agent of the node has the service {service}, and the catalog does not, so DNS does not"
+                        " serve it. ACLs block the agent, for example because the service was registered without a token."
+                        " Register it with a token that has service:write for it",
+                    )
         for one in self.instances:
             services = self._of_agent(one["node"], "services")
             if services is not None and one["service"] != "consul" and one["id"] not in services:

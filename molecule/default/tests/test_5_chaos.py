@@ -108,6 +108,26 @@ def test_the_only_consul_server_stopped_for_30_seconds(lab, load, figures):
     report(figures, "the only server stopped, 30 s", load, f"a leader again after {back:.1f} s")
 
 
+def test_dns_follows_again_after_the_outage(lab, figures):
+    """An agent that finds no server pauses longer and longer before it asks again, at most two minutes (agent/cache)."""
+    services = {"redis1": "redis", VICTIM: "mydemo"}
+
+    def maintenance(enable: str) -> None:
+        for host, service in services.items():
+            (service_id,) = (key for key in lab.consul("agent/services", host) if key.startswith(service))
+            lab.consul(f"agent/service/maintenance/{service_id}?enable={enable}", host, method="PUT")
+
+    maintenance("true")
+    try:
+        left = seconds_until(
+            lambda: not lab.dns("redis.service.consul") and out_of_dns(lab, VICTIM)(), 120, "both are out of DNS"
+        )
+    finally:
+        maintenance("false")
+    back = seconds_until(lambda: lab.dns("redis.service.consul") and in_dns(lab, VICTIM)(), 5, "both are in DNS again")
+    figures.append(("a change just after that", dns(left, back)))
+
+
 def test_all_is_as_before(lab):
     def alive() -> set[str]:
         return {member["Name"] for member in lab.consul("agent/members") if member["Status"] == 1}

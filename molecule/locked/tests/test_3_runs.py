@@ -330,6 +330,20 @@ def test_services_that_the_agent_has_lost_are_removed_from_the_catalog(
     assert not again.changed and "item=client1" not in again.output, again.changes
 
 
+def test_status_names_a_service_that_acls_keep_out_of_the_catalog(lab, run):
+    """From a file, without a token: the agent has it, and DNS does not serve it."""
+    lab.exec("client1", "echo 'service { name = \"shop\" }' >/etc/consul.d/shop.hcl && systemctl reload consul")
+    try:
+        lab.wait_for(lambda: "shop" in lab.consul("agent/services", "client1"), 10, "the agent has the service")
+        assert lab.dns("shop.service.consul", "client1") == set()
+        status = run("playbooks/status.yml")
+        said = " ".join(status.output.split())
+        assert not status.ok and "client1: the agent of the node has the service shop, and the catalog does not" in said
+    finally:
+        lab.exec("client1", "rm /etc/consul.d/shop.hcl && systemctl reload consul")
+    lab.wait_for(lambda: "shop" not in lab.consul("agent/services", "client1"), 10, "the agent has forgotten it")
+
+
 @pytest.mark.parametrize("by", ["the site", "the role alone"])
 def test_a_rebuilt_host_comes_back_under_its_name(lab, converge, tmp_path, by):
     container = lab.container("client1")

@@ -165,6 +165,18 @@ def test_a_registration_that_acls_block(site):
     assert problem["where"] == "app1" and "ACLs block the agent" in problem["say"] and identity in problem["say"]
 
 
+def test_a_service_that_never_came_to_the_catalog(site):
+    """Registered without a token, before the site denied what needs one."""
+    site["hosts"]["lb1"]["consul"] |= {"services": {"shop": {}}, "checks": {}}
+    (problem,) = site_status(**site)["problems"]
+    assert (problem["kind"], problem["where"]) == ("registration", "lb1")
+    assert "has the service shop, and the catalog does not" in problem["say"]
+    assert problem["say"].endswith("Register it with a token that has service:write for it")
+
+    change(site, "members", lambda one: one["name"] == "lb1", state="failed")
+    assert not [one for one in site_status(**site)["problems"] if one["kind"] == "registration"]
+
+
 def test_what_the_agent_was_not_asked_is_no_problem(site):
     site["hosts"]["app1"]["consul"]["services"] = None
     assert site_status(**site)["healthy"]
