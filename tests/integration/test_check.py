@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.modules import consul_check
 from in_process import Module
 from test_service_cases import HTTP, ONLY_OPEN, TTL, UNADDRESSABLE, hits, types_of, web  # noqa: F401 (a fixture)
 
@@ -102,7 +103,7 @@ def test_a_check_of_a_service_is_left_alone(playbook, agent):
     ],
 )
 def test_what_is_refused(agent, options, words):
-    assert words in Module("consul_check", agent).refusal(**options)
+    assert words in Module(consul_check, agent).refusal(**options)
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)

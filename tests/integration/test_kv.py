@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info
-from inline import Inline
+from in_process import Module
 
 
 def kv(**options):
@@ -108,7 +108,7 @@ def test_awkward_keys(playbook, agent, key):
 )
 def test_keys_that_consul_takes_in_no_url(agent, key):
     """Each one is written, read, changed and removed by its name, alone and under a prefix."""
-    run, info = Inline(consul_kv, agent), Inline(consul_kv_info, agent)
+    run, info = Module(consul_kv, agent), Module(consul_kv_info, agent)
     many = {"prefix": "dir", "values": {key: "x", "plain": "y"}}
     one = {"key": key, "value": "x"}
     assert [run(**options)["changed"] for options in (one, one, many, many)] == [True, False, True, False]
@@ -118,7 +118,7 @@ def test_keys_that_consul_takes_in_no_url(agent, key):
     assert [record["Key"] for record in info(key=f"dir/{key}", recurse=True)["data"]] == [f"dir/{key}"]
     assert info(key=f"dir/{key}", keys=True)["data"] == [f"dir/{key}"]
     assert run(key=key, value="z", flags=3)["updated"] == [key]
-    assert run(key=key, state="absent", check=True)["changed"] and run(key=key, state="absent")["changed"]
+    assert run(key=key, state="absent", check_mode=True)["changed"] and run(key=key, state="absent")["changed"]
     assert not run(key=key, state="absent")["changed"]
     tree = {"key": f"dir/{key}", "recurse": True, "state": "absent"}
     assert run(**tree)["deleted"] == [f"dir/{key}"] and not run(**tree)["changed"]
@@ -130,7 +130,7 @@ def test_keys_that_consul_takes_in_no_url(agent, key):
 
 @pytest.mark.parametrize("content", ["YWJj\n", "YW\nJj", " Y W\tJ\r\nj ", "\n", "YWI=\n"])
 def test_white_space_in_base64(agent, content):
-    run = Inline(consul_kv, agent)
+    run = Module(consul_kv, agent)
     assert run(key="k", value={"$base64": content}, flags=1)["changed"]
     assert not run(key="k", value={"$base64": content.replace("\n", "")})["changed"]
     assert agent.raw("k") == base64.b64decode(content)

@@ -16,7 +16,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store im
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inline import Inline
+from in_process import Module
 
 # Text that UTF-8 can hold; and often what makes keys difficult: slashes, dots, escapes, white space, other alphabets.
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -95,19 +95,19 @@ def test_consul_takes_every_character_in_a_url_that_the_module_puts_there(agent)
 def test_a_key(agent, in_time, key, value, flags):
     if not in_time():
         return
-    kv, info = Inline(consul_kv, agent), Inline(consul_kv_info, agent)
+    kv, info = Module(consul_kv, agent), Module(consul_kv_info, agent)
     agent.api("PUT", "/v1/kv/other", b"kept")
     task = {"key": key, "value": value, "flags": flags}
     expected = {"other": (b"kept", 0), key: (content(value), flags or 0)}
-    assert kv(check=True, **task)["created"] == [key] and list(stored(agent)) == ["other"]
+    assert kv(check_mode=True, **task)["created"] == [key] and list(stored(agent)) == ["other"]
     created = kv(**task)
     assert created["created"] == [key] and stored(agent) == expected
     assert value_of(created["data"]) == content(value)
     read = info(key=key)["data"]
     assert read == [created["data"]] == [kv(key=key)["data"]]
-    assert not kv(**task)["changed"] and not kv(check=True, **task)["changed"]
+    assert not kv(**task)["changed"] and not kv(check_mode=True, **task)["changed"]
     removal = {"key": key, "state": "absent"}
-    assert kv(check=True, **removal)["deleted"] == [key] and stored(agent) == expected
+    assert kv(check_mode=True, **removal)["deleted"] == [key] and stored(agent) == expected
     assert kv(**removal)["deleted"] == [key] and list(stored(agent)) == ["other"]
     assert not kv(**removal)["changed"] and info(key=key)["data"] == []
 
@@ -117,7 +117,7 @@ def test_a_key(agent, in_time, key, value, flags):
 def test_a_folder(agent, in_time, prefix, values):
     if not in_time():
         return
-    kv, info = Inline(consul_kv, agent), Inline(consul_kv_info, agent)
+    kv, info = Module(consul_kv, agent), Module(consul_kv_info, agent)
     folder = prefix + "/" * (bool(prefix) and not prefix.endswith("/"))
     expected = {folder + key: (content(value), 0) for key, value in values.items()}
     task = {"prefix": prefix, "values": values, "purge": True, "force": True}

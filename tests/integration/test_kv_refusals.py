@@ -9,19 +9,19 @@ import base64
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info
-from inline import Inline
+from in_process import Module
 
 SESSION = "00000000-0000-0000-0000-000000000001"
 
 
 @pytest.fixture
 def kv(agent):
-    return Inline(consul_kv, agent)
+    return Module(consul_kv, agent)
 
 
 @pytest.fixture
 def kv_info(agent):
-    return Inline(consul_kv_info, agent)
+    return Module(consul_kv_info, agent)
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ COMBINATIONS = [
 
 @pytest.mark.parametrize("options, name", COMBINATIONS, ids=lambda value: str(value)[:60])
 def test_an_option_that_would_have_no_effect(kv, store, options, name):
-    assert name in kv.refusals(**options)
+    assert name in kv.refusal(**options)
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_an_option_of_consul_kv_info_that_would_have_no_effect(kv_info, store):
-    assert "separator" in kv_info.refusals(key="app/", recurse=True, separator="/")
-    assert "keys" in kv_info.refusals(key="app/", recurse=True, keys=True)
+    assert "separator" in kv_info.refusal(key="app/", recurse=True, separator="/")
+    assert "keys" in kv_info.refusal(key="app/", recurse=True, keys=True)
 
 
 NOT_JSON = [float("nan"), float("inf"), float("-inf")]
@@ -80,25 +80,25 @@ NOT_JSON = [float("nan"), float("inf"), float("-inf")]
     ],
 )
 def test_numbers_that_are_not_json(kv, store, number, form):
-    message = kv.refusals(**form(number))
+    message = kv.refusal(**form(number))
     assert message.startswith("app/a: ") and "JSON" in message
 
 
 @pytest.mark.parametrize("number", [-1, 2**64, -(2**70)])
 @pytest.mark.parametrize("option", ["flags", "cas"])
 def test_numbers_that_consul_does_not_take(kv, store, option, number):
-    assert f"{option}: " in kv.refusals(key="app/a", value="x", **{option: number})
+    assert f"{option}: " in kv.refusal(key="app/a", value="x", **{option: number})
 
 
 @pytest.mark.parametrize("content", ["!", "YWI", "YWJj=", "é", 5, None, ["YWI="]])
 def test_what_is_not_base64(kv, store, content):
-    assert "app/a: " in kv.refusals(key="app/a", value={"$base64": content})
+    assert "app/a: " in kv.refusal(key="app/a", value={"$base64": content})
 
 
 @pytest.mark.parametrize("session", ["", "mine", SESSION[:-1]])
 def test_what_is_not_a_session(kv, store, session):
     for state in ("acquire", "release"):
-        assert "session" in kv.refusals(key="app/a", session=session, state=state)
+        assert "session" in kv.refusal(key="app/a", session=session, state=state)
 
 
 @pytest.mark.parametrize("key", ["a\nb", "\u2028"])
@@ -112,21 +112,21 @@ def test_the_message_about_any_key_is_one_line(kv, store, key):
         {"key": key, "value": "x", "cas": 5},
         {"key": key, "state": "acquire", "session": SESSION},
     ):
-        assert repr(key) in kv.refusals(**options)
+        assert repr(key) in kv.refusal(**options)
 
 
 def test_a_lock_that_consul_does_not_give(kv, agent):
-    assert "unknown to Consul" in kv.refusals(key="delayed", session=SESSION, state="acquire")
-    assert "key is empty" in kv.refusals(key="", session=SESSION, state="acquire")
-    assert "key is empty" in kv.refusals(key="", session=SESSION, state="release")
+    assert "unknown to Consul" in kv.refusal(key="delayed", session=SESSION, state="acquire")
+    assert "key is empty" in kv.refusal(key="", session=SESSION, state="acquire")
+    assert "key is empty" in kv.refusal(key="", session=SESSION, state="release")
     first, second = (agent.api("PUT", "/v1/session/create", {"LockDelay": "60s"})["ID"] for _which in range(2))
     # Check mode asks Consul, and takes nothing.
-    assert kv(check=True, key="delayed", session=first, state="acquire", value="x")["changed"]
+    assert kv(check_mode=True, key="delayed", session=first, state="acquire", value="x")["changed"]
     assert agent.key_names() == []
     assert kv(key="delayed", session=first, state="acquire", value="x")["changed"]
-    assert "held by another session" in kv.refusals(key="delayed", session=second, state="acquire")
+    assert "held by another session" in kv.refusal(key="delayed", session=second, state="acquire")
     agent.api("PUT", f"/v1/session/destroy/{first}")
-    assert "lock delay" in kv.refusals(key="delayed", session=second, state="acquire")
+    assert "lock delay" in kv.refusal(key="delayed", session=second, state="acquire")
     assert agent.raw("delayed") == b"x"
     agent.api("PUT", f"/v1/session/destroy/{second}")
 
@@ -146,17 +146,17 @@ def test_a_missing_right_to_write(kv, agent, store):
         ({"key": "k", "session": session, "state": "acquire"}, ["k"]),
         ({"key": "k\n", "value": "x"}, ["'k\\n'"]),
     ):
-        foretold = kv(check=True, **options)
+        foretold = kv(check_mode=True, **options)
         assert foretold["failed"] and "Permission denied" in foretold["msg"] and "\n" not in foretold["msg"]
         assert all(f"{key}: " in foretold["msg"] for key in keys)
         if not many.keys() & options.get("values", {}).keys():  # the first of its transactions may be written
             assert kv(**options)["msg"] == foretold["msg"]
-    assert not kv(check=True, key="app/b", value="kept")["changed"]
-    assert kv(check=True, key="app/a", value="new")["changed"]
+    assert not kv(check_mode=True, key="app/b", value="kept")["changed"]
+    assert kv(check_mode=True, key="app/a", value="new")["changed"]
     agent.api("PUT", f"/v1/session/destroy/{session}")
 
 
 def test_a_large_value_of_a_key_that_only_a_transaction_takes(kv, store):
     large = base64.b64encode(b"x" * 400_000).decode()
     for key in ("/leading", "a\tb"):
-        assert "too large" in kv.refusals(values={"app/a": "new", key: {"$base64": large}})
+        assert "too large" in kv.refusal(values={"app/a": "new", key: {"$base64": large}})

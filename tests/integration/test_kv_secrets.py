@@ -11,7 +11,7 @@ import json
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv
-from inline import Inline
+from in_process import Module
 from test_kv import kv as task
 
 
@@ -87,24 +87,24 @@ SECRETS = ["S3cret-one-long-enough", "S3cret-two-long-enough"]
     ids=["key", "values"],
 )
 def test_fields_of_any_form(agent, form, place):
-    run = Inline(consul_kv, agent)
+    run = Module(consul_kv, agent)
     options = {"secret_keys": ["pass*"]}
     first, second = (FORMS[form](secret) for secret in SECRETS)
     assert shows([repr(place(first))], SECRETS[0]), "the test does not know what it looks for"
     for check, value in itertools.product((True, False), (first, second)):
-        assert run(check=check, **options, **place(value))["changed"]
+        assert run(check_mode=check, **options, **place(value))["changed"]
     run(**options, key="", recurse=True)
     if "key" in place(first):
         run(**options, key="redis")
-        run(check=True, **options, key="redis", state="absent")
-    run(check=True, **options, key="", recurse=True, state="absent", force=True)
+        run(check_mode=True, **options, key="redis", state="absent")
+    run(check_mode=True, **options, key="", recurse=True, state="absent", force=True)
     run(**options, **place(first), nonsense=1)
     assert not shows(run.seen, *SECRETS)
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_what_is_not_secret_stays_in_sight(agent):
-    run = Inline(consul_kv, agent)
+    run = Module(consul_kv, agent)
     for value in ("\n" + text("S3cret"), {"redis": text("S3cret")}, in_base64(text("S3cret").encode())):
         result = run(key="redis", value=value, secret_keys=["password"], flags=1)
         assert "6379" in result["diff"]["after"] and "6379" in result["data"]["Value"]
@@ -121,7 +121,7 @@ def test_what_is_not_secret_stays_in_sight(agent):
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"flags": "many"}, {"values": "S3cret-words"}, {"state": "lost"}])
 def test_arguments_that_are_wrong(agent, patterns, options):
     """They are refused before the module runs, and the invocation is returned nevertheless."""
-    run = Inline(consul_kv, agent)
+    run = Module(consul_kv, agent)
     result = run(key="redis", value=text("S3cret-text"), secret_keys=patterns, **options)
     assert result["failed"] and "S3cret-text" not in "".join(run.seen)
     if "values" in options:

@@ -15,7 +15,7 @@ from ansible_collections.community.general.plugins.modules import consul_agent_s
 from ansible_collections.community.general.plugins.modules import consul_kv as peer_kv
 from ansible_collections.community.general.plugins.modules import consul_kv_info as peer_kv_info
 from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info, consul_service
-from inline import Inline
+from in_process import Module
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/migration.md").read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def test_what_the_other_collection_wrote_is_unchanged(agent):
     for task in tasks:
         name, options = module_of(task).removeprefix(PEER), task[module_of(task)]
         if name in runs and not {"state", "cas"} & set(options) and ("value" in options or name != "consul_kv"):
-            theirs, ours = (Inline(module, agent) for module in runs[name])
+            theirs, ours = (Module(module, agent) for module in runs[name])
             theirs(**options)
             assert [ours(**options)["changed"] for _again in range(2)] == [name == "consul_agent_service", False]
             tried.append(name)
@@ -271,7 +271,7 @@ def test_differences_of_consul_kv(agent):
         "true": {"key": "true", "value": True},
         "mapping": {"key": "mapping", "value": {"a": [1]}},
     }
-    their_kv, our_kv = Inline(peer_kv, agent), Inline(consul_kv, agent)
+    their_kv, our_kv = Module(peer_kv, agent), Module(consul_kv, agent)
     theirs, ours = {}, {}
     for name, options in rows.items():
         theirs[name], ours[name] = their_kv(**options), our_kv(**options)
@@ -299,7 +299,7 @@ def test_differences_of_consul_kv(agent):
 def test_differences_of_consul_kv_info(agent):
     agent.api("PUT", "/v1/kv/empty", b"")
     agent.api("PUT", "/v1/kv/binary", b"\xff")
-    theirs, ours = Inline(peer_kv_info, agent), Inline(consul_kv_info, agent)
+    theirs, ours = Module(peer_kv_info, agent), Module(consul_kv_info, agent)
     assert ours(key="binary")["data"][0]["Base64"] == "/w=="
     assert theirs(key="empty")["data"][0]["Value"] is None and ours(key="empty")["data"][0]["Value"] == ""
     assert isinstance(theirs(key="none")["index"], str) and "index" not in ours(key="none")
@@ -316,7 +316,7 @@ def test_a_value_that_is_not_text_is_an_error_of_the_other_collection_only(run, 
 
 @OPEN
 def test_differences_of_consul_service(agent):
-    theirs, ours = Inline(consul_agent_service, agent), Inline(consul_service, agent)
+    theirs, ours = Module(consul_agent_service, agent), Module(consul_service, agent)
     theirs(name="web", meta={"a": "b"})
     theirs(name="web", service_port=80)
     assert agent.api("GET", "/v1/agent/service/web")["Meta"] == {"a": "b"}

@@ -10,6 +10,7 @@ import json
 import threading
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.modules import consul_maintenance, consul_service, consul_service_info
 from conftest import Playbook
 from in_process import Module
 
@@ -83,7 +84,7 @@ class TestNamesThatNoPathCanHold:
     @pytest.mark.parametrize("agent", ["open"], indirect=True)
     @pytest.mark.parametrize("name", UNADDRESSABLE, ids=ascii)
     def test_they_are_refused_when_registering(self, agent, name):
-        module = Module("consul_service", agent)
+        module = Module(consul_service, agent)
         tasks = [{"name": "web", "id": name}, {"name": name, "id": "web"}, {"name": name}]
         tasks += [{"name": "web", "checks": [{**TTL, "id": name}]}]
         for task in tasks:
@@ -96,7 +97,7 @@ class TestNamesThatNoPathCanHold:
         with running_agent(tmp_path) as agent:
             for name in UNADDRESSABLE:
                 agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web", "Check": {"TTL": "1h"}})
-            maintenance, info = Module("consul_maintenance", agent), Module("consul_service_info", agent)
+            maintenance, info = Module(consul_maintenance, agent), Module(consul_service_info, agent)
             for name, reason in UNADDRESSABLE.items():
                 assert reason in maintenance.refusal(service_id=name, state="enabled")
                 assert reason in info.refusal(name=name)
@@ -354,7 +355,7 @@ class TestJsonReachesTheServer:
         ids=str,
     )
     def test_what_has_no_text_is_refused(self, agent, options):
-        words = Module("consul_service", agent).refusal(**{"name": "web", **options})
+        words = Module(consul_service, agent).refusal(**{"name": "web", **options})
         assert "where a text is required" in words and "s3cret" not in words
         assert services_of(agent) == []
 
@@ -394,7 +395,7 @@ class TestRefusedBefore:
     @pytest.mark.parametrize("agent", ["open"], indirect=True)
     @pytest.mark.parametrize("words", REFUSED)
     def test_in_check_mode_as_in_a_run(self, agent, words):
-        refusal = Module("consul_service", agent).refusal(name="refused", **REFUSED[words])
+        refusal = Module(consul_service, agent).refusal(name="refused", **REFUSED[words])
         assert words.lower() in refusal.lower() and refusal.startswith("service")
         assert "refused" not in services_of(agent)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks import RENAMED
+from ansible_collections.dockyard.consul.plugins.modules import consul_check, consul_service
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as some
 from in_process import Module
@@ -109,7 +110,7 @@ definitions = some.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def module(open_agent):
-    return Module("consul_service", open_agent)
+    return Module(consul_service, open_agent)
 
 
 def left_on(agent):
@@ -158,7 +159,7 @@ class TestAnyDefinition:
     @BOUNDED
     @given(first=checks, second=checks)
     def test_checks_of_the_node(self, open_agent, agent, first, second):
-        node = Module("consul_check", open_agent)
+        node = Module(consul_check, open_agent)
         tasks = [{"name": "disk", **each, "id": "disk"} for each in (first, second)]
         for task in tasks:
             task.pop("deregister_critical_service_after", None)
