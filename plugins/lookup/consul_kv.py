@@ -97,7 +97,6 @@ _raw:
 """
 
 import base64
-import json
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -108,7 +107,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
     settings_from,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, Record, named
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder, parsed
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
 
 MISSING = object()  # not None, which JSON's null becomes
@@ -172,12 +171,6 @@ def decoded(record: Record, as_json: bool) -> Any:
     if not as_json:
         return text
     try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except RecursionError as error:
-        raise ConsulError(f"{named(record.key)}: the value is nested too deeply") from error
+        return parsed(text)
     except ValueError as error:
         raise ConsulError(f"{named(record.key)}: the value is not JSON: {error}") from error
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"JSON has no {name}")

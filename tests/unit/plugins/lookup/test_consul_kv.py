@@ -57,6 +57,9 @@ def test_a_value_that_is_not_text():
         (b"\xff S3cret", "not UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
         (b"9" * 5000, "not JSON"),
+        (b'{"a": 1e999, "b": "S3cret"}', "not JSON: a number is too large"),
+        (b"-1e999", "not JSON: a number is too large"),
+        (b'{"S3cret": 1, "S3cret": 2}', "not JSON: an object has a field twice"),
     ],
     ids=lambda value: str(value)[:20],
 )
