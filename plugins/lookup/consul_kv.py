@@ -17,13 +17,6 @@ description:
     M(dockyard.consul.consul_kv) accepts as a value.
 extends_documentation_fragment:
   - dockyard.consul.consul
-attributes:
-  check_mode:
-    support: full
-    description: Reads also in check mode.
-  diff_mode:
-    support: none
-    description: Shows no diff, because it changes nothing.
 options:
   _terms:
     description:
@@ -41,7 +34,10 @@ options:
     type: bool
     default: false
   json:
-    description: Decode the values as JSON. A value that is not JSON is an error.
+    description:
+      - Decode the values as JSON. A value that is not JSON is an error.
+      - So is JSON that Ansible could not hold, with a field twice in an object, a number that is too large, or more than
+        100 levels.
     type: bool
     default: false
   default:
@@ -53,7 +49,9 @@ options:
 notes:
   - Lookups run on the controller, in the user's environment. The environment variables, the files and the agent are those
     of the controller. C(environment) of a task and C(module_defaults) have no effect.
-  - Use C(no_log) on tasks that receive a secret. The token appears in no message.
+  - Use C(no_log) on tasks that receive a secret.
+  - Give the token as a variable or in the environment. Ansible prints the source line of a template that fails, so a
+    literal token in it is printed.
 seealso:
   - module: dockyard.consul.consul_kv
   - module: dockyard.consul.consul_kv_info

@@ -28,6 +28,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
   id:
     description: ID of the check, unique on its agent. By default, the name.

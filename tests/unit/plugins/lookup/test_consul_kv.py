@@ -100,3 +100,12 @@ def test_the_environment_of_the_controller_counts(monkeypatch, variable, value):
 
 def test_it_has_the_options_of_the_modules():
     assert set(CONNECTION_SPEC) <= set(DOCUMENTED)
+
+
+def test_the_documentation_that_all_kinds_of_plugins_share_fits_each_of_them():
+    """Check mode and a managed host are of modules. A lookup and an inventory plugin run on the controller."""
+    assert list(yaml.safe_load(ModuleDocFragment.DOCUMENTATION)) == ["options"]
+    assert list(yaml.safe_load(ModuleDocFragment.ATTRIBUTES)["attributes"]) == ["check_mode", "diff_mode"]
+    assert (
+        "managed host" not in ModuleDocFragment.DOCUMENTATION and "module asks" not in ModuleDocFragment.DOCUMENTATION
+    )
