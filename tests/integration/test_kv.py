@@ -424,6 +424,18 @@ class TestUnderDeny:
         assert "Permission denied" in playbook.run(absent, connection=reader, fails=True)["msg"]
         assert agent.raw("app/a") == b"1"
 
+    def test_a_token_for_the_listed_keys_only(self, agent):
+        agent.api("PUT", "/v1/kv/secret", b"x")
+        run = Module(consul_kv, agent)
+        rules = 'key "a" { policy = "write" } key "b/c" { policy = "write" }'
+        run.connection = {"port": agent.http_port, "token": agent.token_for(rules)}
+        task = {"values": {"a": 1, "b": {"c": 2}}}
+        assert [run(**task)["changed"] for _run in range(2)] == [True, False]
+        for state in ("present", "absent"):
+            assert run.refusal(values={"a": 1, "secret": "x"}, state=state).startswith("secret: Permission denied")
+            assert run.refusal(values={"a": 1, "none": "x"}, state=state).startswith("none: Permission denied")
+        assert run(**task, state="absent")["deleted"] == ["a", "b/c"]
+
     def test_tokens_from_the_environment(self, playbook, agent, tmp_path):
         token_file = tmp_path / "token"
         token_file.write_text(agent.token + "\n", encoding="utf-8")
