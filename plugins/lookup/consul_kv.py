@@ -36,8 +36,7 @@ options:
   json:
     description:
       - Decode the values as JSON. A value that is not JSON is an error.
-      - So is JSON that Ansible could not hold, with a field twice in an object, a number that is too large, or more than
-        100 levels.
+      - JSON with a field twice in an object, with a number that is too large, or with more than 100 levels is an error too.
     type: bool
     default: false
   default:

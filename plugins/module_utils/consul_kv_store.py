@@ -46,9 +46,9 @@ class Change(collections.namedtuple("Change", "verb key value flags index sessio
 
     def holds(self, record):
         """Whether someone else did the same: C(record) is what is stored now."""
-        if self.verb == "delete-cas" or record is None:
-            return self.verb == "delete-cas" and record is None
-        if self.verb == "lock" or (self.verb == "unlock" and record.session):
+        if self.verb == "delete-cas":
+            return record is None
+        if record is None or self.verb == "lock" or (self.verb == "unlock" and record.session):
             return False
         return (record.value, record.flags) == (self.value, self.flags)
 
