@@ -79,6 +79,10 @@ LONGEST_DURATION = 2500000 * 3600 * 10**9
 # A structure as their value stands for its JSON.
 JSON_OPTIONS = ("body",)
 
+# By their plain names.
+SECRET_FIELDS = ("header", "token", "servicetoken")
+STRUCTURES = ("services", "connect", "sidecarservice", "proxy", "check", "checks")
+
 CHECK_SPEC = {
     "id": {"type": "str", "aliases": ["check_id"]},
     "name": {"type": "str"},
@@ -245,24 +249,33 @@ def dotted(version):
     return ".".join(str(number) for number in version)
 
 
+def plain(name):
+    """The name of a field as Consul compares it: it takes SidecarService as well as sidecar_service."""
+    return str(name).replace("_", "").lower()
+
+
 def shown_check(check):
-    """A check for a diff. Headers carry credentials."""
-    view = {name: value for name, value in check.items() if name != "CheckID"}
-    if "Header" in view:
-        view["Header"] = hidden_values(view["Header"])
-    return view
+    """A check for a diff."""
+    return without_secrets({name: value for name, value in check.items() if name != "CheckID"})
 
 
-def hidden_values(header):
-    return dict.fromkeys(header, HIDDEN) if isinstance(header, dict) else header and HIDDEN
-
-
-def without_headers(options):
-    """Options at any depth, with the values of C(header) hidden."""
+def without_secrets(options):
+    """Options or a definition, with the tokens and the values of headers hidden at any depth. So is a text that stands for
+    a structure, because it may hold one of these."""
     if isinstance(options, list):
-        return [without_headers(item) for item in options]
+        return [without_secrets(item) for item in options]
     if not isinstance(options, dict):
         return options
-    return {
-        name: hidden_values(value) if name == "header" else without_headers(value) for name, value in options.items()
-    }
+    return {name: _without_secrets(plain(name), value) for name, value in options.items()}
+
+
+def _without_secrets(name, value):
+    if name == "header" and isinstance(value, dict):
+        return dict.fromkeys(value, HIDDEN)
+    if name in SECRET_FIELDS:
+        return value and HIDDEN
+    if name in STRUCTURES and isinstance(value, list):
+        return [_without_secrets(name, item) for item in value]
+    if name in STRUCTURES and isinstance(value, str):
+        return value and HIDDEN
+    return without_secrets(value)

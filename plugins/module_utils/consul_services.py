@@ -18,8 +18,10 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
     kind_of,
     normal_durations,
     normalised_checks,
+    plain,
     refuse_not_json,
     shown_check,
+    without_secrets,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
@@ -293,11 +295,6 @@ def validated_connect(given, where):
     return connect
 
 
-def plain(name):
-    """The name of a field as Consul compares it: it takes SidecarService as well as sidecar_service."""
-    return str(name).replace("_", "").lower()
-
-
 def field(structure, name):
     return next((value for key, value in structure.items() if plain(key) == plain(name)), None)
 
@@ -498,7 +495,7 @@ def shown_wanted(body, service=None, checks=None):
     if not service or not same_checks(service, body) or not same_kinds(body, (checks or {}).get(body["ID"], {})):
         view["Checks"] = {check["CheckID"]: shown_check(check) for check in body["Checks"]}
         if "Connect" in body:
-            view["Connect"] = copy.deepcopy(body["Connect"])
+            view["Connect"] = without_secrets(body["Connect"])
     return view
 
 

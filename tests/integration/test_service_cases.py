@@ -299,6 +299,19 @@ class TestSidecar:
         assert foretold["diff"] == removed["diff"] and "web-sidecar-proxy" in removed["diff"]["before"]
         assert services_of(agent) == ["web"]
 
+    @pytest.mark.parametrize("agent", ["deny"], indirect=True)
+    @pytest.mark.parametrize("names", [("token", "header"), ("Token", "Header")])
+    def test_its_secrets_are_shown_nowhere(self, agent, names):
+        module = Module(consul_service, agent)
+        token = agent.token_for('service_prefix "" { policy = "write" } node_prefix "" { policy = "read" }')
+        check = {"http": "http://127.0.0.1:9", "interval": "1h", names[1]: {"Authorization": ["H34der-secret"]}}
+        task = {"name": "web", "connect": {"sidecar_service": {names[0]: token, "checks": [check]}}}
+        created, again = module(**task), module(**task)
+        assert created["operation"] == "create" and not again["changed"]
+        assert "(hidden)" in created["diff"]["after"] and created["invocation"]
+        assert module(**task, timeout="x")["failed"] and module(name="web", state="absent")["changed"]
+        assert not [text for text in module.seen if token in text or "H34der-secret" in text]
+
     @ONLY_OPEN
     def test_only_its_own_is_removed_and_a_lost_one_comes_back(self, playbook, agent):
         playbook.run(service(name="web"))

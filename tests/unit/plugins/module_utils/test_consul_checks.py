@@ -14,7 +14,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
     shown_check,
     version_of,
     what_an_agent_lacks,
-    without_headers,
+    without_secrets,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 
@@ -76,7 +76,31 @@ def test_headers_are_lists_of_texts():
     )
     assert check["Header"] == {"A": ["true"], "C": ["a", "1"]}
     assert shown_check(check)["Header"] == {"A": "(hidden)", "C": "(hidden)"}
-    assert without_headers([{"header": {"A": "x"}, "name": "y"}]) == [{"header": {"A": "(hidden)"}, "name": "y"}]
+
+
+@pytest.mark.parametrize("header", ["header", "Header", "HEADER", "head_er"])
+@pytest.mark.parametrize("token", ["token", "Token", "TOKEN"])
+def test_secrets_are_hidden_at_any_depth(header, token):
+    options = {"connect": {"sidecar_service": {token: "S3CRET", "Checks": [{header: {"A": ["S3CRET2"]}, "name": "y"}]}}}
+    hidden = {token: "(hidden)", "Checks": [{header: {"A": "(hidden)"}, "name": "y"}]}
+    assert without_secrets([options]) == [{"connect": {"sidecar_service": hidden}}]
+    assert "S3CRET" in str(options)
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}, []])
+def test_what_is_not_given_is_not_hidden(nothing):
+    assert without_secrets({"header": nothing, "token": nothing}) == {"header": nothing, "token": nothing}
+
+
+def test_secrets_of_a_wrong_type_are_hidden():
+    assert without_secrets({"Connect": "S3CRET", "checks": ["S3CRET"]}) == {
+        "Connect": "(hidden)",
+        "checks": ["(hidden)"],
+    }
+    assert without_secrets({"header": ["S3CRET"], "token": {"S3CRET": 1}}) == {
+        "header": "(hidden)",
+        "token": "(hidden)",
+    }
 
 
 @pytest.mark.parametrize("kind", CHECK_KINDS)

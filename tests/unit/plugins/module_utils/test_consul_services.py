@@ -234,6 +234,15 @@ def test_the_sidecar_of_a_service():
     assert unlisted([], services(meshed, sidecar)) == ["a"]
 
 
+def test_a_diff_shows_no_secret_of_a_sidecar():
+    sidecar = {"token": "S3CRET", "Checks": [{"Header": {"Authorization": ["S3CRET2"]}, "TTL": "1h"}]}
+    body = registration(options(name="a", connect={"SidecarService": sidecar}), "service")
+    assert body["Connect"]["SidecarService"]["token"] == "S3CRET"
+    view = shown_wanted(body)
+    assert "S3CRET" not in str(view) and view["Connect"]["SidecarService"]["Checks"][0]["TTL"] == "1h"
+    assert "S3CRET" in str(body), "the registration itself keeps them"
+
+
 def test_purge_means_what_the_module_registered():
     services, _checks = on_agent(a=[], b=[])
     services["c"] = {**services["a"], "ID": "c", "Meta": {}}
