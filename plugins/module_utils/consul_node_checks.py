@@ -19,7 +19,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable
 
 # Options that the connection also has, by their names here.
 RENAMED = {"timeout": "check_timeout", "tls_server_name": "check_tls_server_name"}
@@ -107,6 +107,37 @@ def is_replaced(body, found):
     new one."""
     of_another_kind = bool(found["Type"]) and found["Type"] != kind_of(body)
     return of_another_kind or f"[{DIGEST}={INCOMPLETE}]" in found["Notes"]
+
+
+def checks_to_remove(params, checks):
+    """Which checks to remove from an agent with these checks: the ids of those that it has, and the ids or names that it
+    does not show. A list leaves out what the token may not read."""
+    removed, unknown = [], []
+    for where, options in described_checks(params):
+        found = selected_checks(options, where, checks)
+        identity = check_id(options)
+        removed += found
+        if not found and identity not in checks:
+            unknown.append(identity)
+    refuse_checks_of_services(removed, checks)
+    return list(dict.fromkeys(removed)), list(dict.fromkeys(unknown))
+
+
+def selected_checks(options, where, checks):
+    """The ids of the checks on the agent that the options select: by id, or without an id, all of the node with that name."""
+    if not check_id(options):
+        raise ConsulError(f"{where}: id or name is needed to remove a check")
+    if options["id"]:
+        ids = [options["id"]]
+    else:
+        ids = [identity for identity, check in checks.items() if is_named(check, options["name"])]
+    for identity in ids:
+        refuse_unaddressable(f"{where}: the check id", identity)
+    return [identity for identity in ids if identity in checks]
+
+
+def is_named(check, name):
+    return check["Name"] == name and not check["ServiceID"] and check["Type"] != "maintenance"
 
 
 def refuse_checks_of_services(ids, checks):

@@ -253,7 +253,9 @@ options:
         description: Maximum number of bytes of output to keep, up to the limit of the agent.
         type: int
   state:
-    description: V(absent) removes the check of that id, or by default of that name. A check of a service is an error.
+    description:
+      - V(absent) removes the check with that O(id). Without an ID, it removes each check of the node with that O(name).
+      - A check of a service is not removed. Its ID is an error.
     type: str
     choices: [absent, present]
     default: present
@@ -288,7 +290,7 @@ EXAMPLES = r"""
 
 - name: Remove a check
   dockyard.consul.consul_check:
-    id: ssh
+    name: SSH
     state: absent
 """
 
@@ -331,14 +333,13 @@ written:
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import diff_of
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import refuse_unaddressable
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import unaddressable
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks import (
     INCOMPLETE,
     NODE_CHECK_ARGUMENTS,
     NODE_CHECK_SPEC,
-    check_id,
+    checks_to_remove,
     described,
-    described_checks,
     is_registered,
     is_replaced,
     marked,
@@ -355,25 +356,24 @@ def execute(module, client):
     agent = Agent(client)
     absent = params["state"] == "absent"
     bodies = [] if absent else node_checks(params, client.token)
-    ids = ids_to_remove(params) if absent else [body["ID"] for body in bodies]
     before = client.get("agent/checks").data or {}
+    removed, unknown = checks_to_remove(params, before) if absent else ([], [])
+    ids = [body["ID"] for body in bodies]
     refuse_checks_of_services(ids, before)
     changed = [body for body in bodies if not is_registered(body, before)]
     for body in changed:
         agent.refuse_impossible_check({**body, "CheckID": body["ID"]}, f"check {body['ID']}")
-    removed = [identity for identity in ids if identity in before] if absent else []
-    hidden = [identity for identity in ids if identity not in before] if absent else []
-    if hidden:
+    if unknown:
         refuse_blind_token(client)
     operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
     operations.update(dict.fromkeys(removed, "remove"))
     after = {**before, **{body["ID"]: described(body) for body in changed}}
     if not module.check_mode:
         # A check that the token may not read is not in the list. Consul then refuses to deregister it.
-        carry_out(agent, before, changed, removed + hidden)
+        carry_out(agent, before, changed, removed + [identity for identity in unknown if not unaddressable(identity)])
         if operations:
             after = client.get("agent/checks").data or {}
-    found = {identity: after[identity] for identity in ids if identity in after and identity not in removed}
+    found = {identity: after[identity] for identity in ids if identity in after}
     one = params["checks"] is None
     return {
         "changed": bool(operations),
@@ -396,16 +396,6 @@ def refuse_blind_token(client):
             "read",
             status=403,
         )
-
-
-def ids_to_remove(params):
-    ids = []
-    for where, options in described_checks(params):
-        if not check_id(options):
-            raise ConsulError(f"{where}: id or name is needed to remove a check")
-        refuse_unaddressable(f"{where}: the check id", check_id(options))
-        ids.append(check_id(options))
-    return ids
 
 
 def carry_out(agent, before, changed, removed):
