@@ -60,16 +60,17 @@ DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
 KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "args")
 COUNTS = ("success_before_passing", "failures_before_warning", "failures_before_critical", "output_max_size")
 
-# The first version of Consul with a field, by its name in the API.
+# The first versions of Consul with a field, by its name in the API: one for each series that got it later, such as 1.9, and
+# the first of all newer ones. https://github.com/hashicorp/consul/blob/main/CHANGELOG.md
 SINCE = {
-    "DisableRedirects": (1, 10, 10),
-    "TLSServerName": (1, 9, 0),
-    "TCPUseTLS": (1, 16, 2),
-    "UDP": (1, 13, 0),
-    "H2PING": (1, 10, 0),
-    "H2PingUseTLS": (1, 11, 0),
-    "OSService": (1, 14, 0),
-    "FailuresBeforeWarning": (1, 11, 0),
+    "DisableRedirects": ((1, 9, 17), (1, 10, 10), (1, 11, 5), (1, 12, 0)),
+    "TLSServerName": ((1, 10, 0),),
+    "TCPUseTLS": ((1, 16, 2),),
+    "UDP": ((1, 13, 0),),
+    "H2PING": ((1, 10, 0),),
+    "H2PingUseTLS": ((1, 11, 0),),
+    "OSService": ((1, 14, 0),),
+    "FailuresBeforeWarning": ((1, 11, 0),),
 }
 
 GO_INT_MAX = 2**63 - 1
@@ -231,12 +232,19 @@ def what_an_agent_lacks(check, version, scripts):
     whether it runs the commands of checks, each None if not known."""
     if version is not None:
         for field, since in SINCE.items():
-            if check.get(field) is not None and version < since:
+            if check.get(field) is not None and not is_since(version, since):
                 option = next(name for name, api in CHECK_FIELDS.items() if api == field)
-                return f"{option} requires Consul {dotted(since)}, and this agent is {dotted(version)}"
+                versions = ", ".join(dotted(first) for first in since)
+                return f"{option} requires Consul {versions} or newer, and this agent is {dotted(version)}"
     if check.get("Args") and scripts is False:
         return "args: this agent runs no commands for checks: set enable_script_checks in its configuration"
     return ""
+
+
+def is_since(version, since):
+    """Whether a version is one of these first versions, or newer than the one of its series, or than the last of them."""
+    of_series = [first for first in since if first[:2] == version[:2]]
+    return version >= (of_series or since[-1:])[0]
 
 
 def version_of(text_of_agent):

@@ -107,7 +107,7 @@ def test_a_check_is_removed_by_its_name(agent):
         ({"name": "x"}, "exactly one of"),
         ({"name": "x", "http": "http://x"}, "http needs an interval"),
         ({"name": "serfHealth", "ttl": "1h"}, "Consul's own"),
-        ({"name": "x", "udp": "x:1", "interval": "1m"}, "udp requires Consul 1.13.0, and this agent is 1.8.7"),
+        ({"name": "x", "udp": "x:1", "interval": "1m"}, "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7"),
         ({"name": "x", "os_service": "nginx", "interval": "1m"}, "os_service requires Consul 1.14.0"),
         ({"name": "x", "alias_node": "nowhere"}, "the catalog has no node nowhere"),
         ({"checks": [{"name": "x", "ttl": "1h"}, {"name": "y", "id": "x", "ttl": "1h"}]}, "more than once: x"),

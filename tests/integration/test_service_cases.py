@@ -391,7 +391,7 @@ REFUSED = {
     "longer than 2500000h": {"checks": [{"ttl": "9999999h"}]},
     "'9h9' is not a duration": {"checks": [{"ttl": "9h9"}]},
     "shorter than one microsecond": {"checks": [{"ttl": "0.6ns"}]},
-    "udp requires Consul 1.13.0, and this agent is 1.8.7": {"checks": [{"udp": "x:1", "interval": "1m"}]},
+    "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7": {"checks": [{"udp": "x:1", "interval": "1m"}]},
     "os_service requires Consul 1.14.0": {"checks": [{"os_service": "nginx", "interval": "1m"}]},
     "the catalog has no node nowhere": {"checks": [{"alias_node": "nowhere"}]},
     "serfHealth is Consul's own": {"checks": [{"ttl": "1h", "id": "serfHealth"}]},
@@ -414,7 +414,7 @@ class TestRefusedBefore:
 
     @ONLY_OPEN
     def test_in_a_playbook(self, playbook, agent):
-        words = "udp requires Consul 1.13.0, and this agent is 1.8.7"
+        words = "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7"
         task = service(services=[{"name": "old"}, {"name": "web", **REFUSED[words]}])
         for message in playbook.failures({**task, "check_mode": True}, task):
             assert message == f"service web: check service:web: {words}"

@@ -117,11 +117,43 @@ def test_kinds_are_those_that_consul_shows(kind):
 def test_what_an_agent_lacks():
     assert set(SINCE) <= set(CHECK_FIELDS.values())
     check = {"OSService": "nginx", "Interval": "1m"}
-    assert what_an_agent_lacks(check, (1, 13, 9), True) == "os_service requires Consul 1.14.0, and this agent is 1.13.9"
+    assert what_an_agent_lacks(check, (1, 13, 9), True) == (
+        "os_service requires Consul 1.14.0 or newer, and this agent is 1.13.9"
+    )
     assert not what_an_agent_lacks(check, (1, 14, 0), False) and not what_an_agent_lacks(check, None, None)
     assert "disable_redirects" in what_an_agent_lacks({"DisableRedirects": False}, (1, 9, 0), None)
     assert "enable_script_checks" in what_an_agent_lacks({"Args": ["x"]}, None, False)
     assert not what_an_agent_lacks({"Args": ["x"]}, (1, 8, 7), None)
+
+
+# Whether an agent of a version has a field. A backport is in the later versions of its series only.
+HAS = {
+    "DisableRedirects": {
+        (1, 8, 19): False,
+        (1, 9, 16): False,
+        (1, 9, 17): True,
+        (1, 10, 9): False,
+        (1, 10, 10): True,
+        (1, 11, 2): False,
+        (1, 11, 5): True,
+        (1, 12, 0): True,
+        (2, 0, 0): True,
+    },
+    "TCPUseTLS": {(1, 15, 9): False, (1, 16, 1): False, (1, 16, 2): True, (1, 17, 0): True},
+    "TLSServerName": {(1, 9, 17): False, (1, 10, 0): True},
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "version", "has"), [(field, *one) for field, versions in HAS.items() for one in versions.items()]
+)
+def test_fields_of_backported_versions(field, version, has):
+    assert bool(what_an_agent_lacks({field: True}, version, None)) != has
+
+
+def test_an_error_names_each_version_that_got_a_field():
+    words = "disable_redirects requires Consul 1.9.17, 1.10.10, 1.11.5, 1.12.0 or newer, and this agent is 1.11.2"
+    assert what_an_agent_lacks({"DisableRedirects": True}, (1, 11, 2), None) == words
 
 
 @pytest.mark.parametrize(
