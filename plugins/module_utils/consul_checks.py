@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Definitions of health checks: from a task's options to what Consul's API takes, or the reason why it would not.
+"""Definitions of health checks: from a task's options to what Consul's API takes, or the reason why Consul would refuse it.
 
 Pure functions. The modules consul_service and consul_check use them."""
 
@@ -55,9 +55,9 @@ CHECK_FIELDS = {
     "deregister_critical_service_after": "DeregisterCriticalServiceAfter",
 }
 CHECK_DURATIONS = ("ttl", "interval", "timeout", "deregister_critical_service_after")
-CHECK_KINDS = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "ttl", "args", "alias_service", "alias_node")
+CHECK_TYPES = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "ttl", "args", "alias_service", "alias_node")
 DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
-KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "args")
+TYPES_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "args")
 COUNTS = ("success_before_passing", "failures_before_warning", "failures_before_critical", "output_max_size")
 
 # The first versions of Consul with a field, by its name in the API: one for each series that got it later, such as 1.9, and
@@ -162,13 +162,13 @@ def refuse_id(identity, where):
 
 
 def validate_check(check, where):
-    kinds = [kind for kind in CHECK_KINDS if kind in check]
-    if len(kinds) != 1 and kinds != ["alias_service", "alias_node"]:
-        found = ", ".join(kinds) or "none"
-        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_KINDS)} is needed, found: {found}")
-    if kinds[0] in KINDS_WITH_INTERVAL and "interval" not in check:
-        raise ConsulError(f"{where}: {kinds[0]} needs an interval, such as 10s")
-    if kinds[0] == "ttl" and "interval" in check:
+    types = [name for name in CHECK_TYPES if name in check]
+    if len(types) != 1 and types != ["alias_service", "alias_node"]:
+        found = ", ".join(types) or "none"
+        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_TYPES)} is needed, found: {found}")
+    if types[0] in TYPES_WITH_INTERVAL and "interval" not in check:
+        raise ConsulError(f"{where}: {types[0]} needs an interval, such as 10s")
+    if types[0] == "ttl" and "interval" in check:
         raise ConsulError(f"{where}: a check with ttl has no interval: the service reports by itself")
     for name in CHECK_DURATIONS:
         if name in check:
@@ -191,20 +191,20 @@ def validate_duration(value, where):
     except ValueError as error:
         raise ConsulError(f"{where}: {error}") from error
     if length <= 0:
-        raise ConsulError(f"{where}: {value!r} is not longer than nothing")
+        raise ConsulError(f"{where}: {value!r} must be longer than zero")
     if length < 1000:
         raise ConsulError(f"{where}: {value!r} is shorter than one microsecond")
     if length > LONGEST_DURATION:
-        raise ConsulError(f"{where}: {value!r} is longer than 2500000h, and Consul cannot count much further")
+        raise ConsulError(f"{where}: {value!r} is longer than 2500000h, the maximum")
 
 
-def kind_of(check):
+def type_of(check):
     """The type of check that Consul shows for a definition."""
     if check.get("Args"):
         return "docker" if check.get("DockerContainerID") else "script"
     if check.get("AliasService") or check.get("AliasNode"):
         return "alias"
-    return next(option for option in CHECK_KINDS if check.get(CHECK_FIELDS[option]))
+    return next(option for option in CHECK_TYPES if check.get(CHECK_FIELDS[option]))
 
 
 def normal_durations(check):

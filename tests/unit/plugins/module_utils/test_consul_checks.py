@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
     CHECK_FIELDS,
-    CHECK_KINDS,
     CHECK_SPEC,
+    CHECK_TYPES,
     SINCE,
-    kind_of,
     normalised_checks,
     shown_check,
+    type_of,
     version_of,
     what_an_agent_lacks,
     without_secrets,
@@ -32,7 +32,7 @@ def checks(*given):
         ({"udp": "a:1"}, "udp needs an interval"),
         ({"h2ping": "a:1"}, "h2ping needs an interval"),
         ({"tcp": "a:1", "interval": "1"}, "interval: '1' is not a duration"),
-        ({"ttl": "0s"}, "not longer than nothing"),
+        ({"ttl": "0s"}, "must be longer than zero"),
         ({"ttl": "1m", "deregister_critical_service_after": "soon"}, "deregister_critical_service_after"),
         ({"ttl": "1m", "interval": "1m"}, "a check with ttl has no interval"),
         ({"ttl": "0.9ns"}, "shorter than one microsecond"),
@@ -103,15 +103,15 @@ def test_secrets_of_a_wrong_type_are_hidden():
     }
 
 
-@pytest.mark.parametrize("kind", CHECK_KINDS)
-def test_kinds_are_those_that_consul_shows(kind):
+@pytest.mark.parametrize("kind", CHECK_TYPES)
+def test_types_are_those_that_consul_shows(kind):
     types = {"args": "script", "alias_service": "alias", "alias_node": "alias"}
     value = ["true"] if kind == "args" else "1m"
     interval = {} if kind in ("ttl", "alias_service", "alias_node") else {"interval": "1m"}
     (check,) = checks({kind: value, **interval})
-    assert kind_of(check) == types.get(kind, kind)
+    assert type_of(check) == types.get(kind, kind)
     if kind == "args":
-        assert kind_of({**check, "DockerContainerID": "x"}) == "docker"
+        assert type_of({**check, "DockerContainerID": "x"}) == "docker"
 
 
 def test_what_an_agent_lacks():
