@@ -7,6 +7,7 @@ import json
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_services import SERVICE_ARGUMENTS
@@ -29,7 +30,9 @@ def run(monkeypatch, capsys, execute=None, **options):
     """The result of a module with these options, and all that it logged."""
     logged = []
     monkeypatch.setattr(AnsibleModule, "log", lambda _self, message, **_options: logged.append(str(message)))
-    internal = {"_ansible_inject_invocation": True, "_ansible_remote_tmp": "/tmp"}
+    internal = {"_ansible_remote_tmp": "/tmp"}
+    if "inject_invocation" in PASS_VARS:  # older versions of ansible-core always return it
+        internal["_ansible_inject_invocation"] = True
     with patch_module_args({**options, **internal}), pytest.raises(SystemExit):
         CheckModule(argument_spec=SERVICE_ARGUMENTS).run(execute or (lambda module, _client: {"changed": False}))
     return json.loads(capsys.readouterr().out), logged
