@@ -127,16 +127,20 @@ class Agent:
                 client.put("agent/check/deregister/" + check, idempotent=True)
             self._taken(identity, wanted)
         left_over = set(found) - wanted
-        # To replace all checks ends the maintenance of the service as well, so it is the last resort.
+        sidecar = own_sidecar(identity, self.services)
+        # To replace all checks ends the maintenance of the service as well, so it is the last resort. It is also the only
+        # way to remove the checks that a sidecar no longer has: Consul adds checks of its own to a sidecar.
         lost = [check for check in left_over if not is_addressable(self.client, check)]
-        parameters = {"replace-existing-checks": "true"} if lost else None
+        replace_all = bool(lost or (sidecar and has_sidecar(body)))
+        parameters = {"replace-existing-checks": "true"} if replace_all else None
         client.put("agent/service/register", parameters, data=body, idempotent=True)
-        if parameters:
+        if replace_all:
             self._maintain_again(identity)
+            self._maintain_again(sidecar_id(identity))
         else:
             for check in sorted(left_over):
                 client.put("agent/check/deregister/" + check, idempotent=True)
-        if own_sidecar(identity, self.services) and not has_sidecar(body):
+        if sidecar and not has_sidecar(body):
             client.put("agent/service/deregister/" + sidecar_id(identity), idempotent=True)
 
     def patient(self, checks):

@@ -169,7 +169,9 @@ def refuse_unknown(client, service_id):
     # The list leaves out what the token may not read. A request for that one service is refused.
     client.get("agent/service/" + service_id, missing_ok=True)
     known = ", ".join(sorted(services)) or "none"
-    raise ConsulError(f"service {service_id}: the agent at {client.place} has no service with this id; it shows: {known}")
+    raise ConsulError(
+        f"service {service_id}: the agent at {client.place} has no service with this id; it shows: {known}"
+    )
 
 
 def wanted_after(before, params):

@@ -247,6 +247,26 @@ class TestRegister:
         agent.register(body_of("web", connect=connect))
         assert ("service/deregister/web-sidecar-proxy" in steps(agent)) is goes
 
+    def test_a_sidecar_that_stays_loses_the_checks_that_it_no_longer_has(self):
+        """Consul does so with the checks of both, and ends the maintenance of both."""
+        sidecar = service("web-sidecar-proxy", Kind="connect-proxy", Meta={DIGEST: "sidecar"})
+        maintained = [
+            check(f"_service_maintenance:{name}", owner=name, kind="maintenance", Notes=name)
+            for name in ("web", "web-sidecar-proxy")
+        ]
+        agent = agent_with([service(), sidecar], [check("a"), check("x", owner="web-sidecar-proxy"), *maintained])
+        body = body_of("web", "b", connect={"sidecar_service": {}})
+        agent.register(body)
+        assert agent.client.puts == [
+            ("agent/service/register", REPLACING, body),
+            ("agent/service/maintenance/web", {"enable": "true", "reason": "web"}, None),
+            (
+                "agent/service/maintenance/web-sidecar-proxy",
+                {"enable": "true", "reason": "web-sidecar-proxy"},
+                None,
+            ),
+        ]
+
     def test_an_alias_check_is_given_the_time_to_stop(self):
         agent = agent_with([service(), service("db")], [check("a", kind="alias")])
         agent.register(body_of("web", "a"))
