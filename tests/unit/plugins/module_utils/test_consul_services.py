@@ -18,7 +18,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_services im
     is_expiring,
     is_registered,
     keeps_tags,
-    meta_text,
     normalised_checks,
     own_sidecar,
     refuse_taken_checks,
@@ -58,11 +57,6 @@ def test_digest_sees_meaning_and_nothing_else():
     assert first != digest(checks(one, {**two, "header": {"A": "c"}}), None)
     assert first != digest(checks(one, two), {"native": True})
     assert first != digest(checks(one), None)
-
-
-@pytest.mark.parametrize("value, text", [("x", "x"), (1, "1"), (True, "true"), (None, ""), ({"b": 1}, '{"b": 1}')])
-def test_meta_is_text(value, text):
-    assert meta_text(value) == text
 
 
 def test_registration_carries_tagged_addresses_only_if_given():
