@@ -25,7 +25,7 @@ LONGEST_META_VALUE = 512
 LARGEST_WEIGHT = 65535
 
 GO_INT_MAX = 2**63 - 1
-# Go's limit is 2562047h, exactly. A float is not that exact.
+# Go's limit is 2562047h47m16.854775807s.
 LONGEST_DURATION = 2500000 * 3600 * 10**9
 
 
@@ -119,8 +119,6 @@ def port_number(value, where):
 def validate_duration(value, where):
     try:
         length = nanoseconds(value)
-    except OverflowError:
-        length = GO_INT_MAX
     except ValueError as error:
         raise ConsulError(f"{where}: {error}") from error
     if length <= 0:
