@@ -360,7 +360,7 @@ class Catalog:
 
     def __init__(self, client):
         self.client = client
-        self.query = {"dc": client.datacenter} if client.datacenter else {}
+        self.query = client.query
 
     def read(self, name):
         """The state of a node. None if Consul has no such node, and the token would see it."""

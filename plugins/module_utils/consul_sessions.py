@@ -135,7 +135,7 @@ class Sessions:
 
     def __init__(self, client):
         self.client = client
-        self.query = {"dc": client.datacenter} if client.datacenter else {}
+        self.query = client.query
 
     def own_node(self):
         try:

@@ -8,18 +8,19 @@ Pure functions. Each raises ConsulError with the reason."""
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST, nanoseconds
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, text
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import json_or_text, one_line, text
 
 # From the service's address, where that is an IP address.
 DERIVED_ADDRESSES = ("lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6")
 
-# Consul's own limits, where the module's key is one of the pairs.
-MOST_META = 63
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+
+# Consul's own limits.
+MOST_META = 64
 META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 LONGEST_META_VALUE = 512
 LARGEST_WEIGHT = 65535
@@ -29,42 +30,43 @@ GO_INT_MAX = 2**63 - 1
 LONGEST_DURATION = 2500000 * 3600 * 10**9
 
 
-def validated_meta(given, where):
+def is_uuid(given):
+    return bool(UUID.match(given))
+
+
+def validated_meta(given, where, most=MOST_META - 1):
+    """Meta as Consul takes it, which is text. YAML gives numbers and booleans too. By default, the pairs leave room for the
+    one that consul_service adds."""
     meta = {}
     for key, value in (given or {}).items():
         here = f"{where}: meta: {key!a}"
         if key == DIGEST:
-            raise ConsulError(f"{where}: the meta key {DIGEST} is the module's own")
+            raise ConsulError(f"{where}: the meta key {DIGEST} is the key of consul_service itself")
         if not META_KEY.match(key):
             raise ConsulError(f"{here} is not a valid key: use 1 to 128 letters, digits, '-' and '_'")
         if key.startswith("consul-"):
             raise ConsulError(f"{here} starts with consul-, which is reserved for Consul")
         try:
-            meta[key] = meta_text(value)
-        except ValueError:
-            raise ConsulError(f"{here}: NaN and infinity are not valid in JSON") from None
-        if len(meta[key].encode("utf-8", "replace")) > LONGEST_META_VALUE:
+            meta[key] = "" if value is None else json_or_text(value)
+        except TypeError as error:
+            raise ConsulError(f"{here}: {error}") from None
+        if len(meta[key].encode("utf-8")) > LONGEST_META_VALUE:
             raise ConsulError(f"{here}: its value is longer than {LONGEST_META_VALUE} bytes")
-    if len(meta) > MOST_META:
-        raise ConsulError(f"{where}: meta has {len(meta)} pairs, more than {MOST_META} (Consul's limit, less our own)")
+    if len(meta) > most:
+        raise ConsulError(f"{where}: meta has {len(meta)} pairs, more than {most}")
     return meta
-
-
-def meta_text(value):
-    """Consul takes only text; YAML gives numbers and booleans too."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def validated_address(given, where):
     address = given or ""
+    if not address.isprintable() or " " in address:
+        raise ConsulError(f"{where}: address {one_line(address)} has a space or a character that is not printable")
     try:
         unspecified = ipaddress.ip_address(address.strip("[]")).is_unspecified
     except ValueError:  # a host name
         unspecified = False
     if unspecified:
-        raise ConsulError(f"{where}: address {address} is no address of a host, and Consul refuses it; leave it out")
+        raise ConsulError(f"{where}: address {address} is no address of a host: nobody can connect to it")
     return address
 
 
@@ -85,15 +87,20 @@ def tagged_addresses(addresses, where):
         here = f"{where}: tagged_addresses: {one_line(name)}"
         if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
             raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
-        try:
-            address = text(given["address"])
-        except TypeError as error:
-            raise ConsulError(f"{here}: address: {error}") from None
-        version = name[-1] if name in DERIVED_ADDRESSES else ""
-        if version and version != ip_version(address):
-            raise ConsulError(f"{here}: address {one_line(address)} is not an IPv{version} address")
+        address = tagged_address(name, given["address"], here)
         bodies[name] = {"Address": address, "Port": port_number(given.get("port") or 0, here)}
     return bodies
+
+
+def tagged_address(name, given, where):
+    try:
+        address = validated_address(text(given), where)
+    except TypeError as error:
+        raise ConsulError(f"{where}: address: {error}") from None
+    version = name[-1] if name in DERIVED_ADDRESSES else ""
+    if version and version != ip_version(address):
+        raise ConsulError(f"{where}: address {address} is not an IPv{version} address")
+    return address
 
 
 def ip_version(address):
@@ -108,7 +115,7 @@ def ip_version(address):
 
 def port_number(value, where):
     try:
-        port = int(value)
+        port = -1 if isinstance(value, bool) or float(value) % 1 else int(value)
     except (TypeError, ValueError, OverflowError):
         port = -1
     if not 0 <= port <= 65535:

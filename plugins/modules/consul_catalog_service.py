@@ -116,7 +116,6 @@ class Service:
     def __init__(self, client, node, identity, name):
         self.client, self.node, self.id, self.name = client, node, identity, name
         self.label = f"service {identity} of node {node}"
-        self._dc = {"dc": client.datacenter} if client.datacenter else {}
 
     def read(self):
         """The service as RV(service) shows it, or None."""
@@ -144,7 +143,7 @@ class Service:
         service = {"ID": self.id, "Service": self.name, **fields}
         operation = {"Service": {"Verb": verb, "Node": self.node, "Service": service}}
         try:
-            return self.client.put("txn", self._dc, [operation], idempotent=idempotent).data
+            return self.client.put("txn", self.client.query, [operation], idempotent=idempotent).data
         except ConsulError as error:
             reason = refusal(error.words)
             if expected in reason:

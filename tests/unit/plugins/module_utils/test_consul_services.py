@@ -141,7 +141,7 @@ def test_a_registration_is_known_by_its_service_and_by_the_ids_of_its_checks():
         ({"address": "0:0::0"}, "address 0:0::0 is no address of a host"),
         ({"meta": {"a.b": "x"}}, "meta: 'a.b' is not a valid key"),
         ({"meta": {"k": "x" * 513}}, "longer than 512 bytes"),
-        ({"meta": {"k": float("nan")}}, "meta: 'k': NaN and infinity"),
+        ({"meta": {"k": float("nan")}}, "meta: 'k': a number that is not finite"),
         ({"connect": {"sidecar_service": {"proxy": {"x": float("inf")}}}}, "not valid in JSON"),
         ({"connect": {"sidecar_service": {"meta": {"a b": "x"}}}}, "sidecar_service: meta: 'a b'"),
         ({"connect": {"SidecarService": {"Port": True}}}, "port must be of type int"),
