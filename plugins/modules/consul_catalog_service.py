@@ -100,14 +100,11 @@ service:
       sample: 12
 """
 
-import json
-
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_transactions import DENIED, STALE, refusal
 
 ABSENT = "doesn't exist"
-STALE = "index is stale"
-DENIED = "Permission denied"
 
 
 class Service:
@@ -153,14 +150,6 @@ class Service:
                 message = f"{self.label}: {reason}{advice if DENIED in reason else ''}"
                 raise ConsulError(message, error.status, error.method, error.path, error.words) from error
             raise
-
-
-def refusal(words):
-    """Why Consul refused a transaction of one operation. Empty if that was not the reason."""
-    try:
-        return json.loads(words)["Errors"][0]["What"]
-    except (LookupError, TypeError, ValueError):
-        return ""
 
 
 def is_due(found, name, index):

@@ -249,9 +249,10 @@ written:
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_catalog import Catalog, Conflict
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes import (
     AGENT_CHECK,
-    Catalog,
     changes,
     label_of,
     problems_of,
@@ -261,6 +262,9 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes impor
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
 
+# Another program writes a check every few seconds at most.
+MOST_CONFLICTS = 5
+
 
 def execute(module, client):
     params = module.params
@@ -268,23 +272,48 @@ def execute(module, client):
     catalog = Catalog(client)
     before = catalog.read(params["name"])
     refuse_agent(catalog, before, params)
-    after = None
-    if params["state"] == "present":
-        after = wanted_state(params, before)
-        fail_if(problems_with_consul(before, after))
-        refuse_id_of_another(catalog, before, after)
-    planned = changes(before, after) if before or after else []
+    refuse_hidden_services(client, params)
+    after = plan(catalog, params, before)
     if module.check_mode:
-        for resource, name in sorted({change.right for change in planned}):
+        for resource, name in sorted({change.right for change in changes(before, after)}):
             require(client, resource, "write", name)
     else:
-        catalog.apply(planned)
+        after = write(catalog, params, before, after)
+    done = changes(before, after)
     return {
-        "changed": bool(planned),
+        "changed": bool(done),
         "node": shown_state(after) if after else None,
-        "operations": {label_of(change): change.operation for change in planned},
-        "diff": diff_of(shown_state(before), shown_state(after), f"Node {params['name']}"),
+        "operations": {label_of(change): change.operation for change in done},
+        "diff": diff_of(shown_state(before), shown_state(after), f"Node {one_line(params['name'])}"),
     }
+
+
+def plan(catalog, params, before):
+    """The state that the task asks for. None if that is no node."""
+    if params["state"] == "absent":
+        return None
+    after = wanted_state(params, before)
+    fail_if(problems_with_consul(before, after))
+    refuse_id_of_another(catalog, before, after)
+    return after
+
+
+def write(catalog, params, before, after):
+    """The state that was written. A check that another program wrote after it was read is read again."""
+    try:
+        for _attempt in range(MOST_CONFLICTS):
+            try:
+                catalog.apply(changes(before, after))
+                return after
+            except Conflict as error:
+                conflict = error
+            catalog.client.consistency = "consistent"
+            before = catalog.read(params["name"])
+            after = plan(catalog, params, before)
+        raise ConsulError(f"{conflict}, {MOST_CONFLICTS} times in a row: run again")
+    except ConsulError as error:
+        error.written = catalog.written
+        raise
 
 
 def fail_if(problems):
@@ -314,8 +343,14 @@ def refuse_agent(catalog, before, params):
         )
 
 
+def refuse_hidden_services(client, params):
+    """Consul leaves out the services and checks that the token may not read. They would stay, and look as if removed."""
+    if params["state"] == "present" and params["purge"] and (params["services"], params["checks"]) != (None, None):
+        require(client, "service", "read", "")
+
+
 def refuse_id_of_another(catalog, before, after):
-    """Consul would rename the node that has the id, without a word."""
+    """Consul would rename the node that has the id, and report no error."""
     if after["id"] and (before is None or before["id"] != after["id"]):
         other = catalog.node_with_id(after["id"])
         if other and other.lower() != after["name"].lower():
