@@ -201,7 +201,7 @@ def test_a_state_that_another_program_sets_meanwhile(agent, monkeypatch):
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_what_consul_takes_as_one(agent):
     """Ids in upper and lower case, and durations in every unit."""
-    timed = {"name": "alive", "tcp": "192.0.2.1:1", "interval": "2500000h0.0000015s", "timeout": "500us"}
+    timed = {"name": "alive", "tcp": "192.0.2.1:1", "interval": "2499999h0.0000015s", "timeout": "500us"}
     options = {"name": "db1", "address": "192.0.2.1", "services": [{"name": "web"}], "checks": [timed]}
     direct(agent, **options)
     assert not direct(agent, **options)["changed"]
@@ -310,14 +310,14 @@ class TestUnderDeny:
         assert raised.value.written == ["node/db1", "service/pg-1"]
         with pytest.raises(ConsulError, match='it requires the rule service "web" { policy = "write" }$'):
             direct(agent, one, True, **FULL)
-        blind = agent.token_for('node "db1" { policy = "write" } service "pg" { policy = "write" }')
-        with pytest.raises(ConsulError, match='it requires the rule service_prefix "" { policy = "read" }$'):
-            direct(agent, blind, **{**FULL, "services": []})
-        pg = {"services": [FULL["services"][0]], "checks": None, "purge": False}
-        assert not direct(agent, blind, **{**FULL, **pg})["changed"]
-        with pytest.raises(ConsulError, match="^check/pg: Permission denied .the token's policies do not allow this"):
-            direct(agent, agent.token_for(sees), name="db1", address="192.0.2.1", id=ID, meta=FULL["meta"],
-                   tagged_addresses=FULL["tagged_addresses"], checks=[FULL["checks"][1]], purge=False)  # fmt: skip
         both = agent.token_for('node "db1" { policy = "write" } service_prefix "" { policy = "write" }')
         assert list(direct(agent, both, **FULL)["operations"]) == ["service/web", "check/alive", "check/pg"]
+        blind = agent.token_for('node "db1" { policy = "write" } service "web" { policy = "write" }')
+        only_web = {**FULL, "services": [FULL["services"][1]], "checks": None}
+        with pytest.raises(ConsulError, match='it requires the rule service_prefix "" { policy = "read" }$'):
+            direct(agent, blind, **only_web)
+        assert not direct(agent, blind, **only_web, purge=False)["changed"]
+        reader = agent.token_for(sees)
+        with pytest.raises(ConsulError, match="^check/pg: Permission denied .the token's policies do not allow this"):
+            direct(agent, reader, **{**FULL, "checks": [{**FULL["checks"][1], "notes": "new"}]})
         assert direct(agent, one, name="db1", state="absent")["changed"] and catalog(agent) == {}
