@@ -11,17 +11,20 @@ version_added: 0.1.0
 description:
   - An external node has no Consul agent, such as a database of a cloud provider, a printer or a host that you do not manage.
     In the catalog it is found in DNS and by the API like any other node.
-  - The node is made exactly as described. What O(meta), O(tagged_addresses) and the entries of the lists do not name is taken
-    away.
+  - The node is made exactly as described. What O(meta), O(tagged_addresses) and the entries of the lists do not name is removed.
 notes:
   - No agent checks an external node. Its checks keep the state that they were registered with, until this module or another
-    program sets another one. A service without checks is always in DNS.
+    program sets another one. A service without checks is in DNS, unless a check of the node is critical.
   - "HashiCorp's consul-esm checks external nodes. It requires the O(meta) V(external-node: 'true') and V(external-probe: 'true'),
     and checks with O(checks[].http) or O(checks[].tcp). Leave out O(checks[].status) then, so that this module does not reset
     the state."
   - A node that an agent runs is refused, because the agent soon undoes each change of its own entry in the catalog. Register
     its services with the agent, by M(dockyard.consul.consul_service).
   - The token requires C(node:write) for the node, and C(service:write) for its services.
+  - With O(purge) and one of the lists, the token also requires C(service:read) for all services. Consul leaves out the services
+    and checks that the token may not read, so the module could not remove them.
+  - With O(purge=false), a token for some services is enough. Older versions of Consul, such as 1.8, then compare its rules with
+    the IDs of the services. A service with an ID that they do not cover is registered again, and reported as changed, in each run.
   - The calls to Consul are separate. After an error, RV(written) lists what was written before it, and the next run does the
     rest.
 author:
@@ -32,7 +35,8 @@ options:
   name:
     description:
       - Name of the node. It is found in DNS as C(<name>.node.consul).
-      - Letters, digits, C(-), C(_) and C(.). DNS finds only a name without C(_) and C(.).
+      - Letters, digits, C(-), C(_) and C(.). Prefer a name without C(_) and C(.). Consul answers for it in DNS, but a name with
+        C(_) is not a valid host name, and certificates for C(*.node.consul) do not cover a name with C(.).
     type: str
     required: true
   address:
@@ -46,12 +50,15 @@ options:
     type: dict
     default: {}
   meta:
-    description: Metadata of the node. Consul accepts only text, so numbers and booleans are written as JSON.
+    description:
+      - Metadata of the node, at most 64 keys. A key is 1 to 128 letters, digits, C(-) and C(_), and does not start with
+        C(consul-). A value has at most 512 bytes.
+      - Consul accepts only text, so other values are written as JSON.
     type: dict
     default: {}
   services:
     description:
-      - Services of the node. By default, they are left alone.
+      - Services of the node. By default, they stay as they are.
       - A service that is not listed is removed, together with its checks. See O(purge).
     type: list
     elements: dict
@@ -75,11 +82,12 @@ options:
         elements: str
         default: []
       meta:
-        description: Metadata of the service, at most 64 keys. Numbers and booleans are written as JSON.
+        description: Metadata of the service, with the limits of O(meta).
         type: dict
         default: {}
       tagged_addresses:
-        description: Further addresses of the service by name. Each has an C(address), and if it is not the service's, a C(port).
+        description:
+          - Further addresses of the service by name. Each has an C(address), and a C(port) unless it is the port of the service.
         type: dict
         default: {}
       weights:
@@ -96,7 +104,7 @@ options:
             default: 1
   checks:
     description:
-      - Checks of the node and of its services. By default, they are left alone.
+      - Checks of the node and of its services. By default, they stay as they are.
       - A check that is not listed is removed. See O(purge).
     type: list
     elements: dict
@@ -113,7 +121,8 @@ options:
       status:
         description:
           - State of the check. A service with a critical check is not in DNS.
-          - By default, the state of an existing check stays, and a new check is V(critical), as in Consul.
+          - By default, the state of an existing check stays, also if another program sets it during the task. A new check is
+            V(critical), as in Consul.
         type: str
         choices: [passing, warning, critical]
       output:
@@ -132,13 +141,13 @@ options:
         description: Method of the request. By default, C(GET).
         type: str
       tls_skip_verify:
-        description: Whether consul-esm leaves out the verification of the certificate.
+        description: Whether consul-esm skips the verification of the certificate.
         type: bool
       interval:
-        description: Time between two runs of the check, such as V(30s).
+        description: Time between two runs of the check, such as V(30s), from 1us to 2500000h.
         type: str
       timeout:
-        description: Timeout of the check, such as V(5s).
+        description: Timeout of the check, such as V(5s), from 1us to 2500000h.
         type: str
   purge:
     description:
