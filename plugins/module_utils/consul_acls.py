@@ -41,7 +41,7 @@ class Acls:
 
     def __init__(self, client):
         self.client = client
-        self.query = {"dc": client.datacenter} if client.datacenter else None
+        self.query = client.query
         self.policies = {}
         self.roles = {}
         self.tokens = {}

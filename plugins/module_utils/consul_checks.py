@@ -18,6 +18,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_names impor
     refuse_unaddressable,
     text,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import GO_INT_MAX, validate_duration
 
 # Option, and its name in Consul's API.
 CHECK_FIELDS = {
@@ -72,10 +73,6 @@ SINCE = {
     "OSService": ((1, 14, 0),),
     "FailuresBeforeWarning": ((1, 11, 0),),
 }
-
-GO_INT_MAX = 2**63 - 1
-# Go's limit is 2562047h, exactly. A float is not that exact.
-LONGEST_DURATION = 2500000 * 3600 * 10**9
 
 # A structure as their value stands for its JSON.
 JSON_OPTIONS = ("body",)
@@ -181,21 +178,6 @@ def validate_check(check, where):
             f"{where}: failures_before_warning: {check['failures_before_warning']} is higher than "
             f"failures_before_critical: {check.get('failures_before_critical', 0)}"
         )
-
-
-def validate_duration(value, where):
-    try:
-        length = nanoseconds(value)
-    except OverflowError:
-        length = GO_INT_MAX
-    except ValueError as error:
-        raise ConsulError(f"{where}: {error}") from error
-    if length <= 0:
-        raise ConsulError(f"{where}: {value!r} must be longer than zero")
-    if length < 1000:
-        raise ConsulError(f"{where}: {value!r} is shorter than one microsecond")
-    if length > LONGEST_DURATION:
-        raise ConsulError(f"{where}: {value!r} is longer than 2500000h, the maximum")
 
 
 def type_of(check):

@@ -209,6 +209,11 @@ class ConsulClient:
             follow_redirects="none",
         )
 
+    @property
+    def query(self):
+        """The parameter of a request that names the datacenter. Empty for that of the agent."""
+        return {"dc": self.datacenter} if self.datacenter else {}
+
     def get(self, path, params=None, missing_ok=False, wait=None):
         """Read. With C(missing_ok) a 404 answers None. C(wait) holds a blocking query for so many seconds."""
         params = dict(params or {})
@@ -300,8 +305,13 @@ class ConsulClient:
 
 
 def _in_tenancy(operations, tenancy):
-    """A transaction's operations name their namespace and partition themselves."""
-    return [{kind: {**operation, **tenancy} for kind, operation in one.items()} for one in operations]
+    """A transaction's operations name their namespace and partition themselves: a key in the operation, a service or check
+    in the object under its own name."""
+
+    def placed(kind, operation):
+        return {**operation, kind: {**operation[kind], **tenancy}} if kind in operation else {**operation, **tenancy}
+
+    return [{kind: placed(kind, operation) for kind, operation in one.items()} for one in operations]
 
 
 def _checked_host(host):

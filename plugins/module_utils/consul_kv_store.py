@@ -79,7 +79,7 @@ class KVStore:
     def __init__(self, client):
         self.client = client
         self.index = None  # of the last read or write
-        self._dc = {"dc": client.datacenter} if client.datacenter else {}
+        self._dc = client.query
 
     def read(self, key):
         """The record of one key, or None."""

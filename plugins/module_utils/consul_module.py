@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frame of every module here: connection options, errors as messages, diffs as YAML, secrets kept out of sight."""
+"""The frame of every module here: connection options, texts as JSON, errors as messages, diffs as YAML, hidden secrets."""
 
 from __future__ import annotations
 
 import fnmatch
+import fractions
 import json
 import re
 
@@ -15,6 +16,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
     ConsulError,
     settings_from,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import with_texts
 
 HIDDEN = "(hidden)"
 HIDDEN_CHANGED = "(hidden, changed)"
@@ -46,12 +48,26 @@ CONNECTION_SPEC = {
 
 
 class ConsulModule(AnsibleModule):
+    # Text options in which a structure stands for its JSON.
+    json_options = ()
+
     def __init__(self, argument_spec, **kwargs):
+        self._no_text = None
         super().__init__(argument_spec={**CONNECTION_SPEC, **argument_spec}, supports_check_mode=True, **kwargs)
+
+    def _load_params(self):
+        """Write texts as JSON before Ansible writes them as Python: it would make True of true."""
+        super()._load_params()
+        try:
+            self.params = with_texts(self.params, self.argument_spec, self.json_options)
+        except ConsulError as error:
+            self._no_text = error
 
     def run(self, execute):
         """Exit with what C(execute(module, client)) returns, or fail with what it raises, in one line."""
         try:
+            if self._no_text:
+                raise self._no_text
             options = {name: self.params[name] for name in CONNECTION_SPEC}
             result = execute(self, ConsulClient(**settings_from(options)))
         except ConsulError as error:
@@ -167,5 +183,6 @@ def nanoseconds(text):
         return 0
     if not re.match(rf"[-+]?(?:{DURATION_PART})+\Z", text):
         raise ValueError(f"{text!r} is not a duration: write a number and a unit, as 10s, 500ms or 1m30s")
-    total = sum(float(number) * DURATION_UNITS[unit] for number, unit in re.findall(DURATION_PART, text))
+    # A float has too few digits for a year.
+    total = sum(fractions.Fraction(number) * DURATION_UNITS[unit] for number, unit in re.findall(DURATION_PART, text))
     return -round(total) if text.startswith("-") else round(total)

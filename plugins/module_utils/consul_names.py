@@ -27,7 +27,7 @@ def json_or_text(value):
     if not isinstance(value, (dict, list)):
         return text(value)
     try:
-        return encodable(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        return encodable(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
     except ValueError as error:
         raise TypeError(f"the value cannot be written as JSON: {error}") from None
 
@@ -45,11 +45,15 @@ def with_texts(params, spec, json_options=(), where=""):
         try:
             if option["type"] == "str":
                 found[key] = convert(value)
-            elif option.get("elements") == "str" and isinstance(value, list):
-                found[key] = [convert(item) for item in value]
+            elif option.get("elements") == "str" and isinstance(value, (list, bool, int, float)):
+                found[key] = [convert(item) for item in (value if isinstance(value, list) else [value])]
         except TypeError as error:
             raise ConsulError(f"{where}{key}: {error}") from None
-        if option.get("elements") == "dict" and "options" in option and isinstance(value, list):
+        if "options" not in option:
+            continue
+        if isinstance(value, dict):
+            found[key] = with_texts(value, option["options"], json_options, f"{where}{key}: ")
+        elif isinstance(value, list):
             found[key] = [
                 with_texts(item, option["options"], json_options, f"{where}{key}[{number}]: ")
                 if isinstance(item, dict)

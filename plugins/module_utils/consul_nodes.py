@@ -9,22 +9,28 @@ not exist."""
 from __future__ import annotations
 
 import collections
-import json
 import re
 
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import refuse_id
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import nanoseconds
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DURATION_UNITS, nanoseconds
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import (
+    MOST_META,
+    is_uuid,
+    port_number,
+    tagged_address,
+    tagged_addresses,
+    validate_duration,
+    validated_address,
+    validated_meta,
+    validated_weights,
+)
 
 # The check that Consul's servers keep for every node with an agent.
 AGENT_CHECK = "serfHealth"
 
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
-META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
-LONGEST_META_VALUE = 512
-MOST_META = 64
-UNUSABLE_ADDRESSES = ("0.0.0.0", "::", "[::]")
 
 # Option of a check, and its name in the definition that consul-esm reads.
 DEFINITION = {
@@ -39,6 +45,7 @@ OPTION_OF = {field: option for option, field in DEFINITION.items()}
 DURATIONS = ("interval", "timeout")
 
 # One call. C(kind) is node, service or check. C(right) is the resource and the name that the token must be allowed to write.
+# C(body) is without what depends on the reader: the datacenter, and the index of a check, which is written in a transaction.
 Change = collections.namedtuple("Change", "operation kind name right path body")
 
 
@@ -46,88 +53,79 @@ def problems_of(params):
     """What is wrong with the options, as sentences."""
     name = params["name"]
     if params["state"] == "absent":
-        parts = name.split("/")
-        if not name or not name.isprintable() or not all(parts) or {".", ".."} & set(parts):
-            return [f"name: {name!r} cannot be addressed in Consul's API"]
-        return []
+        return refusals(refuse_unaddressable, "name", name) if name else ["name is empty"]
+    where = f"node {one_line(name)}"
     found = []
     if not NODE_NAME.match(name):
-        found.append(f"name: {name!r} is not a valid node name. Use letters, digits, '-', '_' and '.'")
-    found += problems_of_address(params["address"], "address", required=True)
-    if params["id"] is not None and not UUID.match(params["id"]):
-        found.append(f"id: {params['id']!r} is not a UUID")
-    found += problems_of_meta(params["meta"], "meta")
+        found.append(f"name: {name!a} is not a valid node name. Use letters, digits, '-', '_' and '.'")
+    if not params["address"]:
+        found.append("address is required with state: present")
+    found += refusals(validated_address, params["address"], where)
+    if params["id"] is not None and not is_uuid(params["id"]):
+        found.append(f"id: {params['id']!a} is not a UUID")
+    for tag, address in (params["tagged_addresses"] or {}).items():
+        found += refusals(node_address, tag, address, where)
+    found += refusals(validated_meta, params["meta"], where, MOST_META)
     for service in params["services"] or []:
         found += problems_of_service(service)
     for check in params["checks"] or []:
         found += problems_of_check(check)
-    for kind, ids in (
-        ("service", service_ids(params)),
-        ("check", [check_id(check) for check in params["checks"] or []]),
-    ):
-        found += [f"{kind} {identity} is listed twice" for identity in sorted(set(ids)) if ids.count(identity) > 1]
-    return found
+    found += twins("service", [service_id(service) for service in params["services"] or []])
+    return found + twins("check", [check_id(check) for check in params["checks"] or []])
 
 
-def problems_of_address(address, where, required=False):
-    if not address:
-        return [f"{where} is required with state: present"] if required else []
-    if not address.isprintable() or " " in address:
-        return [f"{where}: {address!r} is not an address"]
-    if address in UNUSABLE_ADDRESSES:
-        return [f"{where}: {address!r} is no address that others can connect to"]
+def refusals(validate, *arguments):
+    """What a validation refuses, as a list."""
+    try:
+        validate(*arguments)
+    except ConsulError as error:
+        return [str(error)]
     return []
 
 
-def problems_of_meta(meta, where):
-    found = [
-        f"{where}: {key!r} is not a valid key. Use letters, digits, '-' and '_', at most 128"
-        for key in meta or {}
-        if not META_KEY.match(str(key))
+def twins(kind, identities):
+    lower = [identity.lower() for identity in identities if identity]
+    return [
+        f"{kind} {one_line(identity)} is listed twice: Consul does not tell upper from lower case"
+        for number, identity in enumerate(identities)
+        if identity and identity.lower() in lower[:number]
     ]
-    found += [
-        f"{where}: the value of {key} has more than {LONGEST_META_VALUE} characters"
-        for key, value in (meta or {}).items()
-        if len(text(value)) > LONGEST_META_VALUE
-    ]
-    if len(meta or {}) > MOST_META:
-        found.append(f"{where} has {len(meta)} keys. Consul takes at most {MOST_META}")
-    return found
+
+
+def node_address(tag, given, where):
+    here = f"{where}: tagged_addresses: {one_line(tag)}"
+    if given == "":
+        raise ConsulError(f"{here}: give an address")
+    return tagged_address(tag, given, here)
 
 
 def problems_of_service(service):
-    where = f"service {service['id'] or service['name']}"
     if not service["name"]:
         return ["services: an entry has no name"]
-    found = problems_of_address(service["address"], f"{where}: address")
-    found += problems_of_meta(service["meta"], f"{where}: meta")
-    if not 0 <= (service["port"] or 0) < 65536:
-        found.append(f"{where}: port {service['port']} is not a port")
-    weights = service["weights"] or {"passing": 1, "warning": 1}
-    if not 1 <= weights["passing"] < 65536 or not 0 <= weights["warning"] < 65536:
-        found.append(f"{where}: weights are from 1 (passing) and 0 (warning) to 65535")
-    for name, value in (service["tagged_addresses"] or {}).items():
-        if not isinstance(value, dict) or not value.get("address"):
-            found.append(f"{where}: tagged_addresses: {name} has no address")
-    return found
+    where = f"service {one_line(service_id(service))}"
+    found = refusals(refuse_unaddressable, f"{where}: name", service["name"])
+    if service["id"] not in (None, "", service["name"]):
+        found += refusals(refuse_unaddressable, f"{where}: id", service["id"])
+    found += refusals(validated_address, service["address"], where)
+    found += refusals(validated_meta, service["meta"], where, MOST_META)
+    found += refusals(port_number, service["port"] or 0, where)
+    found += refusals(validated_weights, service["weights"], where)
+    return found + refusals(tagged_addresses, service["tagged_addresses"] or {}, where)
 
 
 def problems_of_check(check):
     identity = check_id(check)
     if not identity:
         return ["checks: an entry has neither id nor name"]
-    where = f"check {identity}"
-    found = []
+    where = f"check {one_line(identity)}"
     if identity.lower() == AGENT_CHECK.lower():
-        found.append(f"{where}: this id belongs to nodes with an agent. Consul removes a node that has it and no agent")
+        return [f"{where}: this id belongs to nodes with an agent. Consul removes a node that has it and no agent"]
+    found = refusals(refuse_id, identity, where)
     if check["http"] and check["tcp"]:
         found.append(f"{where}: set http or tcp, not both")
     for option in DURATIONS:
-        try:
-            if check[option] and nanoseconds(check[option]) <= 0:
-                raise ValueError(f"{check[option]!r} must be longer than 0")
-        except ValueError as error:
-            found.append(f"{where}: {option}: {error}")
+        if check[option]:
+            found += refusals(validate_duration, check[option], f"{where}: {option}")
     return found
 
 
@@ -138,30 +136,36 @@ def problems_with_consul(before, after):
         return [
             f"name: Consul has this node as {before['name']!r}. Use the same upper and lower case, or remove it first"
         ]
-    return [
-        f"check {identity}: the node has no service {check['service_id']!r}"
+    known = before or {"services": {}, "checks": {}}
+    found = []
+    for kind in ("service", "check"):
+        there = {identity.lower(): identity for identity in known[f"{kind}s"]}
+        found += [
+            f"{kind} {one_line(identity)}: Consul has this id as {there[identity.lower()]!a}. Use the same upper and lower"
+            " case, or remove it first"
+            for identity in after[f"{kind}s"]
+            if there.get(identity.lower(), identity) != identity
+        ]
+    return found + [
+        f"check {one_line(identity)}: the node has no service {check['service_id']!a}, or the token may not read it"
         for identity, check in after["checks"].items()
         if check["service_id"] and check["service_id"] not in after["services"]
     ]
 
 
-def service_ids(params):
-    return [service["id"] or service["name"] for service in params["services"] or []]
+def service_id(service):
+    return service["id"] or service["name"]
 
 
 def check_id(check):
     return check["id"] or check["name"]
 
 
-def text(value):
-    """A value of meta. Consul accepts only text."""
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
-
-
 def duration(value):
     """One spelling for a duration, as Consul spells 90s as 1m30s."""
     length = nanoseconds(value)
-    return f"{length // 10**9}s" if length % 10**9 == 0 else f"{length // 10**6}ms"
+    unit = next(unit for unit in ("s", "ms", "us", "ns") if length % DURATION_UNITS[unit] == 0)
+    return f"{length // DURATION_UNITS[unit]}{unit}"
 
 
 def present_state(node, services, checks):
@@ -213,7 +217,7 @@ def wanted_state(params, before):
     purge = params["purge"]
     services = {} if purge and params["services"] is not None else dict(before["services"])
     for service in params["services"] or []:
-        services[service["id"] or service["name"]] = wanted_service(service)
+        services[service_id(service)] = wanted_service(service)
     checks = {} if purge and params["checks"] is not None else dict(before["checks"])
     if params["checks"] is None or not purge:
         # Consul removes the checks of a service with it.
@@ -226,8 +230,10 @@ def wanted_state(params, before):
         "name": params["name"],
         "id": params["id"].lower() if params["id"] else before["id"],
         "address": params["address"],
-        "tagged_addresses": {name: text(value) for name, value in (params["tagged_addresses"] or {}).items()},
-        "meta": {key: text(value) for key, value in (params["meta"] or {}).items()},
+        "tagged_addresses": {
+            tag: node_address(tag, address, "node") for tag, address in (params["tagged_addresses"] or {}).items()
+        },
+        "meta": validated_meta(params["meta"], "node", MOST_META),
         "services": services,
         "checks": checks,
     }
@@ -240,10 +246,10 @@ def wanted_service(service):
         "address": service["address"] or "",
         "port": port,
         "tags": sorted(set(service["tags"] or [])),
-        "meta": {key: text(value) for key, value in (service["meta"] or {}).items()},
+        "meta": validated_meta(service["meta"], "service", MOST_META),
         "tagged_addresses": {
-            name: {"address": value["address"], "port": int(value.get("port") or port)}
-            for name, value in (service["tagged_addresses"] or {}).items()
+            tag: {"address": value["Address"], "port": value["Port"] or port}
+            for tag, value in tagged_addresses(service["tagged_addresses"] or {}, "service").items()
         },
         "weights": service["weights"] or {"passing": 1, "warning": 1},
     }
@@ -267,9 +273,9 @@ def wanted_check(check, before):
 
 def changes(before, after):
     """The calls that lead from one state to the other, in order."""
-    node = (after or before)["name"]
     if after is None:
-        return [_removal("node", node, node)]
+        return [_removal("node", before["name"], before["name"])] if before else []
+    node = after["name"]
     known = before or {"services": {}, "checks": {}}
     found = []
     if before is None or node_part(before) != node_part(after):
@@ -283,8 +289,10 @@ def changes(before, after):
     for identity, check in after["checks"].items():
         if check != known["checks"].get(identity):
             operation = "update" if identity in known["checks"] else "create"
-            body = {"SkipNodeUpdate": True, "Check": check_body(identity, check)}
-            found.append(_register(operation, "check", identity, _right(check, after, node), after, body))
+            service = after["services"].get(check["service_id"])
+            right = ("service", service["name"]) if service else ("node", node)
+            body = {"Node": node, "ServiceName": service["name"] if service else "", **check_body(identity, check)}
+            found.append(Change(operation, "check", identity, right, "txn", body))
     removed_services = set(known["services"]) - set(after["services"])
     # node:write is enough for a removal.
     for identity, check in sorted(known["checks"].items()):
@@ -296,11 +304,6 @@ def changes(before, after):
 
 def node_part(state):
     return {name: value for name, value in state.items() if name not in ("services", "checks")}
-
-
-def _right(check, state, node):
-    service = state["services"].get(check["service_id"])
-    return ("service", service["name"]) if service else ("node", node)
 
 
 def _register(operation, kind, name, right, state, body):
@@ -353,49 +356,6 @@ def shown_state(state):
 
 def _without_empty(item):
     return {name: value for name, value in item.items() if value not in (None, "", {}, [])}
-
-
-class Catalog:
-    """The nodes of one datacenter."""
-
-    def __init__(self, client):
-        self.client = client
-        self.query = {"dc": client.datacenter} if client.datacenter else {}
-
-    def read(self, name):
-        """The state of a node. None if Consul has no such node, and the token would see it."""
-        answer = self.client.get("catalog/node/" + name, self.query).data
-        if answer is None:
-            require(self.client, "node", "read", name)
-            return None
-        checks = self.client.get("health/node/" + name, self.query).data
-        return present_state(answer["Node"], answer["Services"], checks)
-
-    def is_member(self, name):
-        """Whether an agent of this name is in the cluster of the agent that is asked."""
-        members = self.client.get("agent/members").data
-        datacenter = self.client.datacenter
-        return any(
-            member["Name"].lower() == name.lower() and datacenter in (None, member.get("Tags", {}).get("dc"))
-            for member in members
-        )
-
-    def node_with_id(self, identity):
-        found = self.client.get("catalog/nodes", {**self.query, "filter": f'ID == "{identity.lower()}"'}).data
-        return found[0]["Node"] if found else None
-
-    def apply(self, planned):
-        """Carry out the changes. An error names what was written before it."""
-        written = []
-        for change in planned:
-            try:
-                self.client.put(change.path, self.query, change.body, idempotent=True)
-            except ConsulError as error:
-                label = label_of(change)
-                failure = ConsulError(f"{label}: {error}", error.status, error.method, error.path, error.words)
-                failure.written = written
-                raise failure from error
-            written.append(label_of(change))
 
 
 def label_of(change):

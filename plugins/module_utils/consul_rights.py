@@ -10,11 +10,10 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 
 def may(client, resource, access, name):
     """Whether the token may read or write this node, service or session. True where the agent cannot tell."""
-    query = {"dc": client.datacenter} if client.datacenter else {}
     question = [{"Resource": resource, "Access": access, "Segment": name}]
     try:
         # The web UI of Consul asks this. An agent without ACLs answers 401.
-        answer = client.post("internal/acl/authorize", query, question).data
+        answer = client.post("internal/acl/authorize", client.query, question).data
     except ConsulError as error:
         if error.status in (400, 401, 404, 405):
             return True

@@ -8,9 +8,6 @@ Pure functions. The module consul_service uses them on the host, its action plug
 from __future__ import annotations
 
 import copy
-import ipaddress
-import json
-import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
     CHECK_SPEC,
@@ -25,21 +22,20 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks impo
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable, text
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import (
+    DERIVED_ADDRESSES,
+    port_number,
+    tagged_addresses,
+    validated_address,
+    validated_meta,
+    validated_weights,
+)
 
 # In place of a digest, in the meta of a service while its checks are being replaced...
 INCOMPLETE = "incomplete"
 # ... and while the agent is about to remove it by itself.
 EXPIRING = "expiring"
-
-# From the service's address, where that is an IP address.
-DERIVED_ADDRESSES = ("lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6")
-
-# Consul's own limits, where the module's key is one of the pairs.
-MOST_META = 63
-META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
-LONGEST_META_VALUE = 512
-LARGEST_WEIGHT = 65535
 
 # What Consul takes in a sidecar's registration, and as which type. Consul gives it its id, and it has no sidecar.
 SIDECAR_FIELDS = {
@@ -171,93 +167,6 @@ def registration(options, where, token=None):
         body["Token"] = options["service_token"]
     refuse_not_json(body, where)
     return body
-
-
-def validated_meta(given, where):
-    meta = {}
-    for key, value in (given or {}).items():
-        here = f"{where}: meta: {key!a}"
-        if key == DIGEST:
-            raise ConsulError(f"{where}: the meta key {DIGEST} is the module's own")
-        if not META_KEY.match(key):
-            raise ConsulError(f"{here} is not a valid key: use 1 to 128 letters, digits, '-' and '_'")
-        if key.startswith("consul-"):
-            raise ConsulError(f"{here} starts with consul-, which is reserved for Consul")
-        try:
-            meta[key] = meta_text(value)
-        except ValueError:
-            raise ConsulError(f"{here}: NaN and infinity are not valid in JSON") from None
-        if len(meta[key].encode("utf-8", "replace")) > LONGEST_META_VALUE:
-            raise ConsulError(f"{here}: its value is longer than {LONGEST_META_VALUE} bytes")
-    if len(meta) > MOST_META:
-        raise ConsulError(f"{where}: meta has {len(meta)} pairs, more than {MOST_META} (Consul's limit, less our own)")
-    return meta
-
-
-def meta_text(value):
-    """Consul takes only text; YAML gives numbers and booleans too."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
-
-
-def validated_address(given, where):
-    address = given or ""
-    try:
-        unspecified = ipaddress.ip_address(address.strip("[]")).is_unspecified
-    except ValueError:  # a host name
-        unspecified = False
-    if unspecified:
-        raise ConsulError(f"{where}: address {address} is not an address that other hosts can connect to; leave it out")
-    return address
-
-
-def validated_weights(given, where):
-    weights = {"passing": 1, "warning": 1, **(given or {})}
-    for name, least in (("passing", 1), ("warning", 0)):
-        if not isinstance(weights[name], int) or not least <= weights[name] <= LARGEST_WEIGHT:
-            raise ConsulError(
-                f"{where}: weights: {name} is {weights[name]}, and must be between {least} and {LARGEST_WEIGHT}"
-            )
-    return {"Passing": weights["passing"], "Warning": weights["warning"]}
-
-
-def tagged_addresses(addresses, where):
-    """As Consul's API takes them, where port 0 stands for that of the service."""
-    bodies = {}
-    for name, given in addresses.items():
-        here = f"{where}: tagged_addresses: {one_line(name)}"
-        if not isinstance(given, dict) or not given.get("address") or set(given) - {"address", "port"}:
-            raise ConsulError(f"{here}: give an address, and if it is not the service's, a port")
-        try:
-            address = text(given["address"])
-        except TypeError as error:
-            raise ConsulError(f"{here}: address: {error}") from None
-        version = name[-1] if name in DERIVED_ADDRESSES else ""
-        if version and version != ip_version(address):
-            raise ConsulError(f"{here}: address {one_line(address)} is not an IPv{version} address")
-        bodies[name] = {"Address": address, "Port": port_number(given.get("port") or 0, here)}
-    return bodies
-
-
-def ip_version(address):
-    """C(4), C(6), or nothing for what Consul does not take as an IP address of either version."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    mapped = found.version == 6 and (found.ipv4_mapped or "%" in address)
-    return "" if mapped else str(found.version)
-
-
-def port_number(value, where):
-    try:
-        port = int(value)
-    except (TypeError, ValueError, OverflowError):
-        port = -1
-    if not 0 <= port <= 65535:
-        raise ConsulError(f"{where}: port {one_line(str(value))} is not between 0 and 65535")
-    return port
 
 
 def validated_connect(given, where):

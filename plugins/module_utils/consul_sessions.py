@@ -9,10 +9,14 @@ import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import nanoseconds
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, unaddressable
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import may, require
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import is_uuid
 
-UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
-SHORTEST_TTL, LONGEST_TTL = 10, 86400
+LONGEST_TTL = 86400
+# Where the servers do not set session_ttl_min.
+DEFAULT_SHORTEST_TTL = "10s"
+REFUSED_TTL = re.compile(r"Invalid Session TTL .*must be between \[(\w+)=(\w+)\]")
 LONGEST_LOCK_DELAY = 60
 SECOND = 10**9
 
@@ -23,6 +27,9 @@ SETTINGS = ("behavior", "ttl", "lock_delay", "checks", "service_checks")
 def problem_of(params):
     """What is wrong with the options, as a sentence, or None."""
     by_id = params["id"] is not None
+    problem = problem_of_node(params["node"])
+    if problem:
+        return problem
     if params["state"] == "present":
         if by_id:
             return (
@@ -38,16 +45,25 @@ def problem_of(params):
     return problem_of_id(params["id"]) if by_id else None
 
 
+def problem_of_node(node):
+    if node is None:
+        return None
+    if not node:
+        return "node is empty"
+    reason = unaddressable(node)
+    return f"node {node!a} {reason}, which is not possible in the name of a node" if reason else None
+
+
 def problem_of_id(identity):
-    if not UUID.match(identity):
-        return f"id: {identity!r} is not the id of a session. Write the UUID that state: present returns"
+    if not is_uuid(identity):
+        return f"id: {identity!a} is not the id of a session. Write the UUID that state: present returns"
     return None
 
 
 def problem_of_settings(params):
     ttl, delay = params["ttl"], params["lock_delay"]
-    if ttl is not None and not SHORTEST_TTL <= ttl <= LONGEST_TTL:
-        return f"ttl: {ttl} is out of range. Consul takes {SHORTEST_TTL} to {LONGEST_TTL} seconds"
+    if ttl is not None and not 0 < ttl <= LONGEST_TTL:
+        return f"ttl: {ttl} is out of range. Consul takes at most {LONGEST_TTL} seconds"
     if not 0 <= delay <= LONGEST_LOCK_DELAY:
         return f"lock_delay: {delay} is out of range. Consul takes 0 to {LONGEST_LOCK_DELAY} seconds"
     for option in ("checks", "service_checks"):
@@ -99,14 +115,14 @@ def refusal(record, differing):
     """Why the session is left alone."""
     shown = ", ".join(f"{name} is {_shown(old)} instead of {_shown(new)}" for name, old, new in differing)
     return (
-        f"session {record['Name']} on node {record['Node']} ({record['ID']}) has other settings: {shown}. Consul cannot change"
+        f"session {one_line(record['Name'])} on node {record['Node']} ({record['ID']}) has other settings: {shown}. Consul cannot change"
         " a session. Set recreate: true to destroy it, which ends its locks, and to create it again"
     )
 
 
 def _shown(value):
     if isinstance(value, list):
-        return "[" + ", ".join(value) + "]"
+        return "[" + ", ".join(one_line(item) for item in value) + "]"
     return "not set" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -135,17 +151,26 @@ class Sessions:
 
     def __init__(self, client):
         self.client = client
-        self.query = {"dc": client.datacenter} if client.datacenter else {}
+        self.query = client.query
 
     def own_node(self):
         try:
-            return self.client.get("agent/self").data["Config"]["NodeName"]
+            own = self.client.get("agent/self").data["Config"]
         except ConsulError as error:
             if error.status != 403:
                 raise
             raise ConsulError(
                 f"node is not set, and the token may not read the name of the agent's node: {error}", error.status
             ) from error
+        if self._is_elsewhere(own["Datacenter"]):
+            raise ConsulError(
+                f"node is not set, and is required here: the agent's node {own['NodeName']} is in {own['Datacenter']}, not in"
+                f" {self.client.datacenter}"
+            )
+        return own["NodeName"]
+
+    def _is_elsewhere(self, datacenter):
+        return (self.client.datacenter or datacenter).lower() != datacenter.lower()
 
     def by_id(self, identity):
         return self.client.get("session/info/" + identity, self.query).data
@@ -168,6 +193,13 @@ class Sessions:
         try:
             return self.client.put("session/create", self.query, body).data["ID"]
         except ConsulError as error:
+            limits = REFUSED_TTL.search(error.words or "")
+            if limits:
+                raise ConsulError(
+                    f"ttl: {body['TTL'].rstrip('s')} is out of range. Consul takes {limits[1]} to {limits[2]} here"
+                    " (session_ttl_min of the servers is the lower limit)",
+                    error.status,
+                ) from error
             if error.status is not None:
                 raise
             message = f"{error}; whether the session was created is not known: run again"
@@ -186,6 +218,26 @@ class Sessions:
     def destroy(self, identity):
         self.client.put("session/destroy/" + identity, self.query, idempotent=True)
 
+    def refuse_short_ttl(self, ttl):
+        """The servers set the least. It is known before if the agent is one of them, and the token may read it."""
+        if ttl is None:
+            return
+        try:
+            own = self.client.get("agent/self").data
+        except ConsulError as error:
+            if error.status != 403:
+                raise
+            return
+        settings = own.get("DebugConfig") or {}
+        if not settings.get("ServerMode") or self._is_elsewhere(own["Config"]["Datacenter"]):
+            return
+        least = nanoseconds(settings.get("SessionTTLMin") or "0s") or nanoseconds(DEFAULT_SHORTEST_TTL)
+        if ttl * SECOND < least:
+            raise ConsulError(
+                f"ttl: {ttl} is out of range. Consul takes at least {least / SECOND:g} seconds (session_ttl_min of the"
+                " servers)"
+            )
+
     def refuse_unusable(self, body):
         """Consul creates no session for an unknown node, or with a check that is missing or critical."""
         node = body["Node"]
@@ -199,10 +251,10 @@ class Sessions:
             check = checks.get(identity)
             if check and check["Status"] == "critical":
                 raise ConsulError(
-                    f"check {identity} of node {node} is critical, and Consul then creates no session with it"
+                    f"check {one_line(identity)} of node {node} is critical, and Consul then creates no session with it"
                 )
         missing = [identity for identity in wanted if identity not in checks]
         # A check of a service that the token may not read is not in the list.
         if missing and may(self.client, "service", "read", ""):
-            known = ", ".join(sorted(checks)) or "none"
-            raise ConsulError(f"node {node} has no check {missing[0]}. It has: {known}")
+            known = ", ".join(one_line(check) for check in sorted(checks)) or "none"
+            raise ConsulError(f"node {node} has no check {one_line(missing[0])}. It has: {known}")

@@ -101,14 +101,11 @@ service:
       sample: 12
 """
 
-import json
-
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_transactions import DENIED, STALE, refusal
 
 ABSENT = "doesn't exist"
-STALE = "index is stale"
-DENIED = "Permission denied"
 
 
 class Service:
@@ -117,7 +114,6 @@ class Service:
     def __init__(self, client, node, identity, name):
         self.client, self.node, self.id, self.name = client, node, identity, name
         self.label = f"service {identity} of node {node}"
-        self._dc = {"dc": client.datacenter} if client.datacenter else {}
 
     def read(self):
         """The service as RV(service) shows it, or None."""
@@ -145,7 +141,7 @@ class Service:
         service = {"ID": self.id, "Service": self.name, **fields}
         operation = {"Service": {"Verb": verb, "Node": self.node, "Service": service}}
         try:
-            return self.client.put("txn", self._dc, [operation], idempotent=idempotent).data
+            return self.client.put("txn", self.client.query, [operation], idempotent=idempotent).data
         except ConsulError as error:
             reason = refusal(error.words)
             if expected in reason:
@@ -155,14 +151,6 @@ class Service:
                 message = f"{self.label}: {reason}{advice if DENIED in reason else ''}"
                 raise ConsulError(message, error.status, error.method, error.path, error.words) from error
             raise
-
-
-def refusal(words):
-    """Why Consul refused a transaction of one operation. Empty if that was not the reason."""
-    try:
-        return json.loads(words)["Errors"][0]["What"]
-    except (LookupError, TypeError, ValueError):
-        return ""
 
 
 def is_due(found, name, index):

@@ -11,17 +11,20 @@ version_added: 0.1.0
 description:
   - An external node has no Consul agent, such as a database of a cloud provider, a printer or a host that you do not manage.
     In the catalog it is found in DNS and by the API like any other node.
-  - The node is made exactly as described. What O(meta), O(tagged_addresses) and the entries of the lists do not name is taken
-    away.
+  - The node is made exactly as described. What O(meta), O(tagged_addresses) and the entries of the lists do not name is removed.
 notes:
   - No agent checks an external node. Its checks keep the state that they were registered with, until this module or another
-    program sets another one. A service without checks is always in DNS.
+    program sets another one. A service without checks is in DNS, unless a check of the node is critical.
   - "HashiCorp's consul-esm checks external nodes. It requires the O(meta) V(external-node: 'true') and V(external-probe: 'true'),
     and checks with O(checks[].http) or O(checks[].tcp). Leave out O(checks[].status) then, so that this module does not reset
     the state."
   - A node that an agent runs is refused, because the agent soon undoes each change of its own entry in the catalog. Register
     its services with the agent, by M(dockyard.consul.consul_service).
   - The token requires C(node:write) for the node, and C(service:write) for its services.
+  - With O(purge) and one of the lists, the token also requires C(service:read) for all services. Consul leaves out the services
+    and checks that the token may not read, so the module could not remove them.
+  - With O(purge=false), a token for some services is enough. Older versions of Consul, such as 1.8, then compare its rules with
+    the IDs of the services. A service with an ID that they do not cover is registered again, and reported as changed, in each run.
   - The calls to Consul are separate. After an error, RV(written) lists what was written before it, and the next run does the
     rest.
 author:
@@ -33,7 +36,8 @@ options:
   name:
     description:
       - Name of the node. It is found in DNS as C(<name>.node.consul).
-      - Letters, digits, C(-), C(_) and C(.). DNS finds only a name without C(_) and C(.).
+      - Letters, digits, C(-), C(_) and C(.). Prefer a name without C(_) and C(.). Consul answers for it in DNS, but a name with
+        C(_) is not a valid host name, and certificates for C(*.node.consul) do not cover a name with C(.).
     type: str
     required: true
   address:
@@ -47,12 +51,15 @@ options:
     type: dict
     default: {}
   meta:
-    description: Metadata of the node. Consul accepts only text, so numbers and booleans are written as JSON.
+    description:
+      - Metadata of the node, at most 64 keys. A key is 1 to 128 letters, digits, C(-) and C(_), and does not start with
+        C(consul-). A value has at most 512 bytes.
+      - Consul accepts only text, so other values are written as JSON.
     type: dict
     default: {}
   services:
     description:
-      - Services of the node. By default, they are left alone.
+      - Services of the node. By default, they stay as they are.
       - A service that is not listed is removed, together with its checks. See O(purge).
     type: list
     elements: dict
@@ -76,11 +83,12 @@ options:
         elements: str
         default: []
       meta:
-        description: Metadata of the service, at most 64 keys. Numbers and booleans are written as JSON.
+        description: Metadata of the service, with the limits of O(meta).
         type: dict
         default: {}
       tagged_addresses:
-        description: Further addresses of the service by name. Each has an C(address), and if it is not the service's, a C(port).
+        description:
+          - Further addresses of the service by name. Each has an C(address), and a C(port) unless it is the port of the service.
         type: dict
         default: {}
       weights:
@@ -97,7 +105,7 @@ options:
             default: 1
   checks:
     description:
-      - Checks of the node and of its services. By default, they are left alone.
+      - Checks of the node and of its services. By default, they stay as they are.
       - A check that is not listed is removed. See O(purge).
     type: list
     elements: dict
@@ -114,7 +122,8 @@ options:
       status:
         description:
           - State of the check. A service with a critical check is not in DNS.
-          - By default, the state of an existing check stays, and a new check is V(critical), as in Consul.
+          - By default, the state of an existing check stays, also if another program sets it during the task. A new check is
+            V(critical), as in Consul.
         type: str
         choices: [passing, warning, critical]
       output:
@@ -133,13 +142,13 @@ options:
         description: Method of the request. By default, C(GET).
         type: str
       tls_skip_verify:
-        description: Whether consul-esm leaves out the verification of the certificate.
+        description: Whether consul-esm skips the verification of the certificate.
         type: bool
       interval:
-        description: Time between two runs of the check, such as V(30s).
+        description: Time between two runs of the check, such as V(30s), from 1us to 2500000h.
         type: str
       timeout:
-        description: Timeout of the check, such as V(5s).
+        description: Timeout of the check, such as V(5s), from 1us to 2500000h.
         type: str
   purge:
     description:
@@ -250,9 +259,10 @@ written:
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_catalog import Catalog, Conflict
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes import (
     AGENT_CHECK,
-    Catalog,
     changes,
     label_of,
     problems_of,
@@ -262,6 +272,9 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes impor
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
 
+# Another program writes a check every few seconds at most.
+MOST_CONFLICTS = 5
+
 
 def execute(module, client):
     params = module.params
@@ -269,23 +282,48 @@ def execute(module, client):
     catalog = Catalog(client)
     before = catalog.read(params["name"])
     refuse_agent(catalog, before, params)
-    after = None
-    if params["state"] == "present":
-        after = wanted_state(params, before)
-        fail_if(problems_with_consul(before, after))
-        refuse_id_of_another(catalog, before, after)
-    planned = changes(before, after) if before or after else []
+    refuse_hidden_services(client, params)
+    after = plan(catalog, params, before)
     if module.check_mode:
-        for resource, name in sorted({change.right for change in planned}):
+        for resource, name in sorted({change.right for change in changes(before, after)}):
             require(client, resource, "write", name)
     else:
-        catalog.apply(planned)
+        after = write(catalog, params, before, after)
+    done = changes(before, after)
     return {
-        "changed": bool(planned),
+        "changed": bool(done),
         "node": shown_state(after) if after else None,
-        "operations": {label_of(change): change.operation for change in planned},
-        "diff": diff_of(shown_state(before), shown_state(after), f"Node {params['name']}"),
+        "operations": {label_of(change): change.operation for change in done},
+        "diff": diff_of(shown_state(before), shown_state(after), f"Node {one_line(params['name'])}"),
     }
+
+
+def plan(catalog, params, before):
+    """The state that the task asks for. None if that is no node."""
+    if params["state"] == "absent":
+        return None
+    after = wanted_state(params, before)
+    fail_if(problems_with_consul(before, after))
+    refuse_id_of_another(catalog, before, after)
+    return after
+
+
+def write(catalog, params, before, after):
+    """The state that was written. A check that another program wrote after it was read is read again."""
+    try:
+        for _attempt in range(MOST_CONFLICTS):
+            try:
+                catalog.apply(changes(before, after))
+                return after
+            except Conflict as error:
+                conflict = error
+            catalog.client.consistency = "consistent"
+            before = catalog.read(params["name"])
+            after = plan(catalog, params, before)
+        raise ConsulError(f"{conflict}, {MOST_CONFLICTS} times in a row: run again")
+    except ConsulError as error:
+        error.written = catalog.written
+        raise
 
 
 def fail_if(problems):
@@ -315,8 +353,14 @@ def refuse_agent(catalog, before, params):
         )
 
 
+def refuse_hidden_services(client, params):
+    """Consul leaves out the services and checks that the token may not read. They would stay, and look as if removed."""
+    if params["state"] == "present" and params["purge"] and (params["services"], params["checks"]) != (None, None):
+        require(client, "service", "read", "")
+
+
 def refuse_id_of_another(catalog, before, after):
-    """Consul would rename the node that has the id, without a word."""
+    """Consul would rename the node that has the id, and report no error."""
     if after["id"] and (before is None or before["id"] != after["id"]):
         other = catalog.node_with_id(after["id"])
         if other and other.lower() != after["name"].lower():

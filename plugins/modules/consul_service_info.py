@@ -257,9 +257,7 @@ class Instances:
         self.tags = {tag.lower() for tag in params["tags"] or []}
         self.node = params["node"]
         # Tags and node are not put into the filter: the older versions of its language cannot quote a quote.
-        self.query = {name: params[name] for name in ("filter", "near") if params[name]}
-        if client.datacenter:
-            self.query["dc"] = client.datacenter
+        self.query = {**client.query, **{name: params[name] for name in ("filter", "near") if params[name]}}
         self.index = 0
         self.found = []
 
@@ -289,8 +287,7 @@ class Instances:
             except ConsulError as error:
                 if error.status == 403:
                     raise
-        datacenter = {"dc": self.client.datacenter} if self.client.datacenter else {}
-        if not self.client.get("catalog/nodes", datacenter).data:
+        if not self.client.get("catalog/nodes", self.client.query).data:
             raise ConsulError(
                 f"service {self.name}: the token may read no node, so Consul shows no instance of any service; "
                 'give it node_prefix "" with policy read',
@@ -354,7 +351,7 @@ def validate(params):
 
 
 def all_services(client):
-    answer = client.get("catalog/services", {"dc": client.datacenter} if client.datacenter else {})
+    answer = client.get("catalog/services", client.query)
     if not answer.data:
         raise ConsulError(
             "Consul shows no service, not even its own: the token may read none that there is; "

@@ -15,11 +15,12 @@ description:
 notes:
   - Everyone who uses the same name on the same node shares the session, and its locks. Give each its own name if only one of
     them may hold a lock.
-  - If several sessions of the node have the name, O(state=present) uses the oldest. O(state=absent) and O(recreate) destroy
-    all.
+  - If several sessions of the node have the name, O(state=present) and O(state=renewed) use the oldest, and leave the others
+    alone. O(state=absent) and O(recreate) destroy all. Use O(id) to renew or destroy one of them.
   - Consul can end a session with a TTL as late as twice the TTL after the last renewal.
   - To create, renew or destroy a session, the token requires C(session:write) for the node. If O(node) is not set, it also
     requires C(agent:read), to read the name of the agent's node.
+  - With C(agent:read) on a server, check mode also compares O(ttl) with C(session_ttl_min).
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
@@ -35,7 +36,7 @@ options:
     description: ID of the session, a UUID, for O(state=renewed) and O(state=absent).
     type: str
   node:
-    description: Node of the session. By default, that of the agent.
+    description: Node of the session. By default, that of the agent. Required with O(datacenter) of another datacenter.
     type: str
   checks:
     description:
@@ -52,7 +53,8 @@ options:
     default: []
   ttl:
     description:
-      - Time after which the session ends if it is not renewed, in seconds, from 10 to 86400.
+      - Time after which the session ends if it is not renewed, in seconds, at most 86400. The servers set the lower limit with
+        C(session_ttl_min), which is 10 seconds by default.
       - By default, the session does not expire.
     type: int
   behavior:
@@ -64,8 +66,8 @@ options:
     default: release
   lock_delay:
     description:
-      - Time for which nobody can lock the keys after the session has ended and has not released them, in seconds, from 0 to
-        60.
+      - When the session ends while it holds locks, nobody can lock these keys for this time. In seconds, from 0 to 60.
+      - A key that was released before is free at once.
     type: int
     default: 15
     aliases: [delay]
@@ -163,6 +165,7 @@ renewed:
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_sessions import (
     Sessions,
@@ -206,6 +209,7 @@ def present(module, sessions, found):
             before = None  # it expired since it was read
     body = body_of(params, params["node"])
     sessions.refuse_unusable(body)
+    sessions.refuse_short_ttl(params["ttl"])
     if module.check_mode:
         require(sessions.client, "session", "write", params["node"])
         return result(before, None, False, shown_settings(body["Name"], body["Node"], wanted_settings(params)))
@@ -223,7 +227,7 @@ def settle(sessions, created, params):
     after = oldest(sessions.named(params["name"], params["node"]))
     if after is None:
         raise ConsulError(
-            f"session {params['name']}: Consul created it as {created}, and it is already gone: check {params['node']}"
+            f"session {one_line(params['name'])}: Consul created it as {created}, and it is already gone: check {params['node']}"
         )
     if after["ID"] != created:
         sessions.destroy(created)
@@ -245,7 +249,7 @@ def renewed(module, sessions, found):
     else:
         exists = identity is not None and sessions.renew(identity) and before is not None
     if not exists:
-        which = params["id"] or f"{params['name']} on node {params['node']}"
+        which = params["id"] or f"{one_line(params['name'])} on node {params['node']}"
         raise ConsulError(
             f"session {which} does not exist: it expired, a check ended it, or somebody destroyed it. Its locks are lost"
         )
@@ -266,7 +270,7 @@ def absent(module, sessions, found):
 def result(before, after, is_renewed, foretold=None):
     """C(foretold) is the diff's view of a session that check mode does not create."""
     old, new = shown_session(before), shown_session(after) if foretold is None else foretold
-    name = (new or old).get("name", "")
+    name = one_line((new or old).get("name", ""))
     return {
         "changed": foretold is not None or (before and before["ID"]) != (after and after["ID"]),
         "session_id": after["ID"] if after else None,

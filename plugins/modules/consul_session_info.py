@@ -90,7 +90,11 @@ sessions:
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_sessions import Sessions, problem_of_id
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_sessions import (
+    Sessions,
+    problem_of_id,
+    problem_of_node,
+)
 
 
 def execute(module, client):
@@ -98,7 +102,7 @@ def execute(module, client):
     for option in ("id", "name", "node"):
         if params[option] == "":
             raise ConsulError(f"{option} is empty: leave it out to mean all sessions")
-    problem = problem_of_id(params["id"]) if params["id"] else None
+    problem = problem_of_id(params["id"]) if params["id"] else problem_of_node(params["node"])
     if problem:
         raise ConsulError(problem)
     found = read(params, Sessions(client))

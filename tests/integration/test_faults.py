@@ -17,10 +17,12 @@ import time
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import Change, KVStore, WriteError
+from ansible_collections.dockyard.consul.plugins.modules import consul_node, consul_session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from in_process import Module
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -391,3 +393,27 @@ def test_another_datacenter(playbook, running_agent, tmp_path):
             )
             assert [result["changed"] for result in results] == [False, True, False, True, True]
             assert (here.key_names(), there.key_names()) == (["k"], ["app/a", "app/b"])
+            a_node_and_a_session_of(here, there)
+
+
+def a_node_and_a_session_of(here, there):
+    """Of the datacenter dc2, written by the agent of dc1."""
+
+    def nodes(agent):
+        return sorted(found["Node"] for found in agent.api("GET", "/v1/catalog/nodes"))
+
+    node, session = Module(consul_node, here), Module(consul_session, here)
+    local = {"name": "db1", "address": "192.0.2.1"}
+    far = {**local, "datacenter": "dc2", "services": [{"name": "pg"}], "checks": [{"name": "alive"}]}
+    assert [node(**local)["changed"], node(**far)["changed"], node(**far)["changed"]] == [True, True, False]
+    assert nodes(here) == nodes(there) == ["db1", "tester"]
+    assert here.api("GET", "/v1/health/node/db1") == [] and len(there.api("GET", "/v1/health/node/db1")) == 1
+    assert node(name="db1", datacenter="dc2", state="absent")["changed"]
+    assert (nodes(here), nodes(there)) == (["db1", "tester"], ["tester"])
+
+    options = {"name": "lock", "datacenter": "dc2"}
+    for state in ("present", "renewed", "absent"):
+        assert session.refusal(**options, state=state).startswith("node is not set, and is required here: the agent's")
+    results = [session(**options, node="tester", state=state) for state in ("present", "present", "absent", "absent")]
+    assert [result["changed"] for result in results] == [True, False, True, False]
+    assert here.api("GET", "/v1/session/list") == there.api("GET", "/v1/session/list") == []

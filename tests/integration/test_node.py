@@ -9,7 +9,7 @@ import types
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes import Catalog
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_catalog import Catalog
 from ansible_collections.dockyard.consul.plugins.modules import consul_node
 
 ID = "3c2a8f0e-6a51-5bd0-43ae-3c1e0f0a6f5d"
@@ -177,6 +177,43 @@ def test_a_state_that_another_program_sets(agent):
     assert agent.api("GET", "/v1/health/node/db1")[0]["Status"] == "passing"
 
 
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_a_state_that_another_program_sets_meanwhile(agent, monkeypatch):
+    """As consul-esm does, after the module has read the check and before it writes it."""
+    options = {"name": "db1", "address": "192.0.2.1", "checks": [{"name": "alive", "tcp": "192.0.2.1:1"}]}
+    direct(agent, **options)
+    apply = Catalog.apply
+
+    def after_another_program(self, planned):
+        body = agent.api("GET", "/v1/health/node/db1")[0]
+        if body["Status"] == "critical":
+            body.update(Status="passing", Output="connected")
+            agent.api("PUT", "/v1/catalog/register", {"Node": "db1", "SkipNodeUpdate": True, "Check": body})
+        apply(self, planned)
+
+    monkeypatch.setattr(Catalog, "apply", after_another_program)
+    options["checks"][0]["notes"] = "new"
+    assert direct(agent, **options)["operations"] == {"check/alive": "update"}
+    (found,) = agent.api("GET", "/v1/health/node/db1")
+    assert (found["Status"], found["Output"], found["Notes"]) == ("passing", "connected", "new")
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_what_consul_takes_as_one(agent):
+    """Ids in upper and lower case, and durations in every unit."""
+    timed = {"name": "alive", "tcp": "192.0.2.1:1", "interval": "2499999h0.0000015s", "timeout": "500us"}
+    options = {"name": "db1", "address": "192.0.2.1", "services": [{"name": "web"}], "checks": [timed]}
+    direct(agent, **options)
+    assert not direct(agent, **options)["changed"]
+    for kind, body in (("Service", {"ID": "WEB", "Service": "web"}), ("Check", {"CheckID": "ALIVE", "Name": "alive"})):
+        agent.api("PUT", "/v1/catalog/register", {"Node": "db1", "Address": "192.0.2.1", kind: body})
+    there = catalog(agent)
+    assert list(there["db1"][0]["Services"]) == ["WEB"] and len(there["db1"][1]) == 1
+    with pytest.raises(ConsulError, match="service web: Consul has this id as 'WEB'.* check alive: Consul has this id"):
+        direct(agent, **options)
+    assert catalog(agent) == there
+
+
 def test_a_node_with_an_agent(playbook, agent):
     for options in ({"address": "192.0.2.1"}, {"address": "127.0.0.1", "services": [{"name": "web"}]}):
         for name in ("tester", "TESTER"):
@@ -224,11 +261,11 @@ def test_what_is_refused(agent):
         ({"id": ID}, f"^id: node db1 has the id {ID} already$"),
         (
             {"address": "0.0.0.0", "services": [{"name": "pg", "port": -1}]},
-            "^Nothing was changed. address: .*service pg: port",
+            "^Nothing was changed. node db2: address .*service pg: port",
         ),
         (
             {"checks": [{"name": "c", "service_id": "none"}]},
-            "^Nothing was changed. check c: the node has no service 'none'$",
+            "^Nothing was changed. check c: the node has no service 'none', or the token may not read it$",
         ),
     ):
         for check_mode in (True, False):
@@ -264,7 +301,8 @@ class TestUnderDeny:
         assert catalog(agent) == there
 
     def test_least_privilege_and_an_error_in_the_middle(self, agent):
-        one = agent.token_for('node "db1" { policy = "write" } service "pg" { policy = "write" }')
+        sees = 'node "db1" { policy = "write" } service_prefix "" { policy = "read" }'
+        one = agent.token_for(sees + 'service "pg" { policy = "write" }')
         with pytest.raises(
             ConsulError, match="^service/web: PUT /v1/catalog/register at .*Permission denied"
         ) as raised:
@@ -274,4 +312,12 @@ class TestUnderDeny:
             direct(agent, one, True, **FULL)
         both = agent.token_for('node "db1" { policy = "write" } service_prefix "" { policy = "write" }')
         assert list(direct(agent, both, **FULL)["operations"]) == ["service/web", "check/alive", "check/pg"]
+        blind = agent.token_for('node "db1" { policy = "write" } service "web" { policy = "write" }')
+        only_web = {**FULL, "services": [FULL["services"][1]], "checks": None}
+        with pytest.raises(ConsulError, match='it requires the rule service_prefix "" { policy = "read" }$'):
+            direct(agent, blind, **only_web)
+        assert not direct(agent, blind, **only_web, purge=False)["changed"]
+        reader = agent.token_for(sees)
+        with pytest.raises(ConsulError, match="^check/pg: Permission denied .the token's policies do not allow this"):
+            direct(agent, reader, **{**FULL, "checks": [{**FULL["checks"][1], "notes": "new"}]})
         assert direct(agent, one, name="db1", state="absent")["changed"] and catalog(agent) == {}

@@ -157,11 +157,12 @@ def test_checks_of_a_session(agent):
             "^check bad of node tester is critical, and Consul then creates no session with it$",
         ),
         ({"node": "nobody"}, "^node: Consul knows no node 'nobody'$"),
-        ({"ttl": 5}, "^ttl: 5 is out of range. Consul takes 10 to 86400 seconds$"),
+        ({"ttl": 5}, "^ttl: 5 is out of range. Consul takes at least 10 seconds .session_ttl_min of the servers.$"),
+        ({"name": "a\nb", "state": "renewed"}, r"^session a\\nb on node tester does not exist"),
     ):
         for check_mode in (True, False):
             with pytest.raises(ConsulError, match=words):
-                direct(consul_session, agent, None, check_mode, name="lock", **options)
+                direct(consul_session, agent, None, check_mode, **{"name": "lock", **options})
     results = [direct(consul_session, agent, name="lock", service_checks=["good"]) for _run in range(2)]
     assert [result["changed"] for result in results] == [True, False]
     agent.api("PUT", "/v1/agent/check/fail/good")

@@ -209,11 +209,10 @@ def test_what_a_diff_shows():
 class Client:
     """Returns the given answer for each path of the API, or raises it."""
 
-    datacenter = None
     retries = 1
 
     def __init__(self, **answers):
-        self.answers, self.asked = answers, []
+        self.answers, self.asked, self.query = answers, [], {}
 
     def get(self, path, params=None, missing_ok=False):
         self.asked.append(path)

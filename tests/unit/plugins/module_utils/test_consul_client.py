@@ -310,6 +310,17 @@ def test_the_namespace_and_the_partition(server):
     assert server.bodies[-1] == [{"KV": {"Verb": "get", "Key": "a", "Namespace": "n", "Partition": "p"}}]
 
 
+@pytest.mark.parametrize("kind", ["Service", "Check"])
+def test_a_transaction_names_the_namespace_where_consul_reads_it(server, kind):
+    server.answers = [(200, b"{}")]
+    client_of(server, namespace="n").put("txn", data=[{kind: {"Verb": "cas", kind: {"Name": "a"}}}])
+    assert server.bodies[-1] == [{kind: {"Verb": "cas", kind: {"Name": "a", "Namespace": "n"}}}]
+
+
+def test_the_query_for_another_datacenter(server):
+    assert client_of(server).query == {} and client_of(server, datacenter="dc2").query == {"dc": "dc2"}
+
+
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_partition_that_may_not_be_listed(server, status):
     server.answers = [(status, b""), (200, b"1")]

@@ -113,7 +113,7 @@ def test_a_lock_is_conditional_on_the_index_too(verb):
 class Answers:
     """A client that gives these answers to transactions, in order."""
 
-    datacenter, consistency = None, "default"
+    query, consistency = {}, "default"
 
     def __init__(self, *answers):
         self.answers = list(answers)

@@ -3,9 +3,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import hide, matches, nanoseconds, to_yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import (
+    ConsulModule,
+    hide,
+    matches,
+    nanoseconds,
+    to_yaml,
+)
+
+
+def run(capsys, **options):
+    """The result of a module with these options."""
+    spec = {
+        "name": {"type": "str"},
+        "tags": {"type": "list", "elements": "str"},
+        "meta": {"type": "dict"},
+        "secret": {"type": "str", "no_log": True},
+    }
+    with patch_module_args({**options, "_ansible_remote_tmp": "/tmp"}), pytest.raises(SystemExit):
+        ConsulModule(argument_spec=spec).run(lambda module, _client: {"params": module.params})
+    return json.loads(capsys.readouterr().out)
+
+
+def test_texts_are_written_as_json_in_every_module(capsys):
+    params = run(capsys, name=True, tags=[False, 1.5], datacenter=5, meta={"a": True})["params"]
+    assert (params["name"], params["tags"], params["datacenter"]) == ("true", ["false", "1.5"], "5")
+    assert params["meta"] == {"a": True}
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"name": {"a": 1}}, "name: a dictionary is given where a text is required"),
+        ({"tags": [None]}, "tags: null is given where a text is required"),
+        ({"namespace": []}, "namespace: a list is given where a text is required"),
+        ({"secret": ["s3cret"]}, "secret: a list is given where a text is required"),
+    ],
+)
+def test_a_structure_is_no_text_in_any_module(capsys, options, words):
+    result = run(capsys, **options)
+    assert result["failed"] and result["msg"] == words and "s3cret" not in str(result)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +63,8 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_module impo
         ("24h", 86_400_000_000_000),
         ("0", 0),
         ("-1s", -1_000_000_000),
+        ("2501h59m59.254740993s", 9_007_199_254_740_993),  # more digits than a float has
+        ("9" * 400 + "h", int("9" * 400) * 3_600_000_000_000),
     ],
 )
 def test_durations_as_go_reads_them(text, expected):

@@ -29,7 +29,7 @@ def test_no_text(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), [({"a": 1, "b": True}, '{"a": 1, "b": true}'), (["ü", None], '["ü", null]')]
+    ("value", "written"), [({"b": True, "a": 1}, '{"a": 1, "b": true}'), (["ü", None], '["ü", null]')]
 )
 def test_json(value, written):
     assert json_or_text(value) == written
@@ -94,6 +94,7 @@ SPEC = {
     "port": {"type": "int"},
     "tags": {"type": "list", "elements": "str"},
     "checks": {"type": "list", "elements": "dict", "options": {"notes": {"type": "str"}, "body": {"type": "str"}}},
+    "wait_for": {"type": "dict", "options": {"state": {"type": "str"}}},
 }
 
 
@@ -105,6 +106,7 @@ def test_texts_are_json_at_any_depth():
         "tags": [1, False],
         "x": True,
         "checks": [{"notes": 1}, "y"],
+        "wait_for": {"state": True},
     }
     assert with_texts(given, SPEC, ["body"]) == {
         "title": "true",
@@ -113,12 +115,14 @@ def test_texts_are_json_at_any_depth():
         "tags": ["1", "false"],
         "x": True,
         "checks": [{"notes": "1"}, "y"],
+        "wait_for": {"state": "true"},
     }
     assert with_texts({"name": None, "tags": "a,b", "checks": None}, SPEC) == {
         "name": None,
         "tags": "a,b",
         "checks": None,
     }
+    assert with_texts({"tags": True}, SPEC) == {"tags": ["true"]}, "Ansible would write True"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,7 @@ def test_texts_are_json_at_any_depth():
         ({"title": {}}, "^title: a dictionary is given where a text is required$"),
         ({"tags": ["a", None]}, "^tags: null is given"),
         ({"checks": [{"notes": ["s3cret"]}]}, r"^checks\[0\]: notes: a list is given where a text is required$"),
+        ({"wait_for": {"state": []}}, "^wait_for: state: a list is given"),
     ],
 )
 def test_no_text_is_named(given, words):

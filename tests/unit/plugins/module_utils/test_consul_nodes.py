@@ -59,7 +59,7 @@ def params(**options):
 FULL = params(
     id=ID.upper(),
     meta={"external-node": True, "rack": 7, "empty": None},
-    tagged_addresses={"wan": "198.51.100.1"},
+    tagged_addresses={"wan": "198.51.100.1", "number": 5},
     services=[
         service(
             id="pg-1",
@@ -92,7 +92,7 @@ def records_of(state):
     }
     bodies = [change.body for change in changes(None, state)]
     services = {body["Service"]["ID"]: body["Service"] for body in bodies if "Service" in body}
-    checks = [body["Check"] for body in bodies if "Check" in body]
+    checks = [body for body in bodies if "CheckID" in body]
     return copy.deepcopy((node, services, checks))
 
 
@@ -107,37 +107,64 @@ def test_options_that_are_right():
         ({"name": "a b"}, "name: 'a b' is not a valid node name"),
         ({"name": ""}, "name: '' is not a valid node name"),
         ({"name": "a/b"}, "name: 'a/b' is not a valid node name"),
-        ({"name": "a//b", "state": "absent"}, "name: 'a//b' cannot be addressed"),
-        ({"name": "a/../b", "state": "absent"}, "name: 'a/../b' cannot be addressed"),
-        ({"name": "", "state": "absent"}, "name: '' cannot be addressed"),
+        ({"name": "a\n"}, "name: 'a\\n' is not a valid node name"),
+        ({"name": "a//b", "state": "absent"}, "name 'a//b' has '//'"),
+        ({"name": "a/../b", "state": "absent"}, "name 'a/../b' has the path segment '..'"),
+        ({"name": "a\nb", "state": "absent"}, "name 'a\\nb' has the character U+000A"),
+        ({"name": "", "state": "absent"}, "name is empty"),
         ({"address": None}, "address is required with state: present"),
-        ({"address": "a b"}, "address: 'a b' is not an address"),
-        ({"address": "0.0.0.0"}, "address: '0.0.0.0' is no address that others can connect to"),
+        ({"address": "a b"}, "node db1: address a b has a space"),
+        ({"address": "0.0.0.0"}, "node db1: address 0.0.0.0 is not an address that other hosts can connect to"),
         ({"id": "7"}, "id: '7' is not a UUID"),
-        ({"meta": {"a b": 1}}, "meta: 'a b' is not a valid key"),
-        ({"meta": {"a": "x" * 513}}, "meta: the value of a has more than 512 characters"),
-        ({"meta": {f"k{number}": 1 for number in range(65)}}, "meta has 65 keys. Consul takes at most 64"),
-        ({"services": [service("")]}, "services: an entry has no name"),
-        ({"services": [service(address="::")]}, "service pg: address: '::' is no address"),
-        ({"services": [service(port=65536)]}, "service pg: port 65536 is not a port"),
-        ({"services": [service(meta={"ä": 1})]}, "service pg: meta: 'ä' is not a valid key"),
-        ({"services": [service(weights={"passing": 0, "warning": 1})]}, "service pg: weights are from 1"),
+        ({"tagged_addresses": {"lan": "0.0.0.0"}}, "node db1: tagged_addresses: lan: address 0.0.0.0 is not an address"),
+        ({"tagged_addresses": {"lan": None}}, "node db1: tagged_addresses: lan: address: null is given"),
+        ({"tagged_addresses": {"lan": ""}}, "node db1: tagged_addresses: lan: give an address"),
         (
-            {"services": [service(tagged_addresses={"wan": "192.0.2.1"})]},
-            "service pg: tagged_addresses: wan has no address",
+            {"tagged_addresses": {"wan": {"address": "192.0.2.1"}}},
+            "node db1: tagged_addresses: wan: address: a dictionary is given where a text is required",
+        ),
+        ({"meta": {"a b": 1}}, "node db1: meta: 'a b' is not a valid key"),
+        ({"meta": {"consul-x": 1}}, "node db1: meta: 'consul-x' starts with consul-"),
+        ({"meta": {"a": "x" * 513}}, "node db1: meta: 'a': its value is longer than 512 bytes"),
+        ({"meta": {"a": float("nan")}}, "node db1: meta: 'a': a number that is not finite is given"),
+        ({"meta": {f"k{number}": 1 for number in range(65)}}, "node db1: meta has 65 pairs, more than 64"),
+        ({"services": [service("")]}, "services: an entry has no name"),
+        ({"services": [service("/a/../b")]}, "service /a/../b: name '/a/../b' starts with '/'"),
+        ({"services": [service("a\u2028")]}, "service a\\u2028: name 'a\\u2028' has the character U+2028"),
+        ({"services": [service(id="x\ny")]}, "service x\\ny: id 'x\\ny' has the character U+000A"),
+        ({"services": [service(address="::")]}, "service pg: address :: is not an address"),
+        ({"services": [service(port=65536)]}, "service pg: port 65536 is not between"),
+        ({"services": [service(meta={"ä": 1})]}, "service pg: meta: '\\xe4' is not a valid key"),
+        ({"services": [service(weights={"passing": 0, "warning": 1})]}, "service pg: weights: passing is 0"),
+        ({"services": [service(tagged_addresses={"wan": "192.0.2.1"})]}, "service pg: tagged_addresses: wan: give an"),
+        (
+            {"services": [service(tagged_addresses={"wan": {"address": "192.0.2.1", "port": "abc"}})]},
+            "service pg: tagged_addresses: wan: port abc is not between",
+        ),
+        (
+            {"services": [service(tagged_addresses={"wan": {"address": "192.0.2.1", "Port": 1}})]},
+            "service pg: tagged_addresses: wan: give an address",
         ),
         ({"services": [service(), service("x", id="pg")]}, "service pg is listed twice"),
+        ({"services": [service(), service("PG")]}, "service PG is listed twice: Consul does not tell upper from lower"),
         ({"checks": [check(None)]}, "checks: an entry has neither id nor name"),
         ({"checks": [check("serfhealth")]}, "check serfhealth: this id belongs to nodes with an agent"),
+        (
+            {"checks": [check("_node_maintenance")]},
+            "check _node_maintenance: the check id _node_maintenance is Consul's",
+        ),
+        ({"checks": [check("a//b")]}, "check a//b: the check id 'a//b' has '//'"),
         ({"checks": [check(http="http://x", tcp="x:1")]}, "check alive: set http or tcp, not both"),
         ({"checks": [check(interval="30")]}, "check alive: interval: '30' is not a duration"),
-        ({"checks": [check(timeout="0s")]}, "check alive: timeout: '0s' must be longer than 0"),
+        ({"checks": [check(timeout="0s")]}, "check alive: timeout: '0s' must be longer than zero"),
+        ({"checks": [check(timeout="9" * 400 + "h")]}, "check alive: timeout: '99"),
+        ({"checks": [check(interval="9999999999h")]}, "check alive: interval: '9999999999h' is longer than"),
         ({"checks": [check(), check("x", id="alive")]}, "check alive is listed twice"),
     ],
 )
 def test_options_that_are_wrong(options, words):
     (problem,) = problems_of(params(**options))
-    assert problem.startswith(words)
+    assert problem.startswith(words) and problem.isprintable()
 
 
 def test_all_problems_at_once():
@@ -152,6 +179,7 @@ def test_what_is_written_reads_back_as_it_was_asked_for():
     pg = after["services"]["pg-1"]
     assert pg["tagged_addresses"]["wan"]["port"] == 5432 and pg["tagged_addresses"]["lan"]["port"] == 1
     assert pg["tags"] == ["a", "b"] and pg["meta"] == {"v": "1"}
+    assert after["tagged_addresses"] == {"wan": "198.51.100.1", "number": "5"}
 
 
 def test_a_new_node():
@@ -164,7 +192,10 @@ def test_a_new_node():
         ("check/pg", "create", ("service", "pg")),
     ]
     assert planned[0].body["ID"] == ID and "SkipNodeUpdate" not in planned[0].body
-    assert all(change.body["SkipNodeUpdate"] for change in planned[1:])
+    assert all(change.body["SkipNodeUpdate"] for change in planned[1:3])
+    # Without the name of the service, Consul would ask for the right to write the service ''.
+    assert [change.body["ServiceName"] for change in planned[3:]] == ["", "pg"]
+    assert {change.path for change in planned[3:]} == {"txn"} and planned[4].body["Node"] == "db1"
 
 
 def test_what_is_no_longer_listed_is_removed_and_what_is_not_given_stays():
@@ -202,12 +233,24 @@ def test_a_definition_that_somebody_else_extended_is_written_again():
     node, services, checks = records_of(before)
     checks[1]["Definition"]["Header"] = {"a": ["b"]}
     (change,) = changes(present_state(node, services, checks), wanted_state(FULL, before))
-    assert label_of(change) == "check/pg" and "Header" not in change.body["Check"]["Definition"]
+    assert label_of(change) == "check/pg" and "Header" not in change.body["Definition"]
 
 
 def test_a_check_of_a_service_that_is_not_there():
     after = wanted_state(params(services=[], checks=[check(service_id="pg")]), None)
-    assert problems_with_consul(None, after) == ["check alive: the node has no service 'pg'"]
+    assert problems_with_consul(None, after) == [
+        "check alive: the node has no service 'pg', or the token may not read it"
+    ]
+
+
+def test_a_service_or_check_in_another_case():
+    """Consul would take it as the same, and the removal of the old one would remove the new one."""
+    before = wanted_state(params(services=[service("Web")], checks=[check("Alive")]), None)
+    after = wanted_state(params(services=[service("web")], checks=[check("alive")]), before)
+    assert problems_with_consul(before, after) == [
+        "service web: Consul has this id as 'Web'. Use the same upper and lower case, or remove it first",
+        "check alive: Consul has this id as 'Alive'. Use the same upper and lower case, or remove it first",
+    ]
 
 
 def test_a_name_in_another_case():
@@ -218,7 +261,19 @@ def test_a_name_in_another_case():
     ]
 
 
-@pytest.mark.parametrize("value, expected", [("90s", "90s"), ("1m30s", "90s"), ("1.5s", "1500ms"), ("500ms", "500ms")])
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        ("90s", "90s"),
+        ("1m30s", "90s"),
+        ("1.5s", "1500ms"),
+        ("500ms", "500ms"),
+        ("500us", "500us"),
+        ("500µs", "500us"),
+        ("1.5us", "1500ns"),
+        ("2500000h", "9000000000s"),
+    ],
+)
 def test_one_spelling_of_durations(value, expected):
     assert duration(value) == expected
 

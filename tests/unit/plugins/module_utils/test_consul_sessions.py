@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_sessions import (
+    Sessions,
     body_of,
     differences,
     oldest,
@@ -48,7 +50,7 @@ def params(**options):
     "options",
     [
         {},
-        {"ttl": 10},
+        {"ttl": 1},
         {"ttl": 86400},
         {"lock_delay": 0},
         {"lock_delay": 60},
@@ -69,8 +71,11 @@ def test_options_that_are_right(options):
         ({"name": None}, "name is empty: a session is found again by its name"),
         ({"name": ""}, "name is empty"),
         ({"id": ID}, "id: Consul chooses the id of a new session"),
-        ({"ttl": 9}, "ttl: 9 is out of range. Consul takes 10 to 86400 seconds"),
+        ({"ttl": 0}, "ttl: 0 is out of range. Consul takes at most 86400 seconds"),
         ({"ttl": 86401}, "ttl: 86401 is out of range"),
+        ({"node": "a//b"}, "node 'a//b' has '//'"),
+        ({"node": "a\nb", "state": "absent"}, "node 'a\\nb' has the character U+000A"),
+        ({"node": ""}, "node is empty"),
         ({"lock_delay": -1}, "lock_delay: -1 is out of range. Consul takes 0 to 60 seconds"),
         ({"lock_delay": 61}, "lock_delay: 61 is out of range"),
         ({"checks": [""]}, "checks has an empty id"),
@@ -140,6 +145,82 @@ def test_differences_in_one_line():
         " checks is [serfHealth] instead of [], service_checks is [] instead of [s]. Consul cannot change a session. Set"
         " recreate: true to destroy it, which ends its locks, and to create it again"
     )
+
+
+def test_a_name_that_is_not_printable_stays_in_one_line():
+    record = {**RECORD, "Name": "a\nb", "NodeChecks": ["c\nd"]}
+    assert refusal(record, differences(record, params())).startswith(
+        f"session a\\nb on node app1 ({ID}) has other settings: checks is [c\\nd] instead of [serfHealth]. "
+    )
+
+
+class Client:
+    """Returns the same answer to each question, and refuses to write."""
+
+    def __init__(self, datacenter=None, agent=None, refusal=None):
+        self.query, self.datacenter, self.agent, self.refusal = {}, datacenter, agent, refusal
+
+    def get(self, path, params=None):
+        if self.agent is None:
+            raise ConsulError("Permission denied", 403)
+        return Answer(200, self.agent, None)
+
+    def put(self, path, params=None, data=None, idempotent=False):
+        raise ConsulError("PUT: HTTP 500: " + self.refusal, 500, words=self.refusal)
+
+
+def agent(server=True, least="0s"):
+    return {
+        "Config": {"Datacenter": "dc1", "NodeName": "app1"},
+        "DebugConfig": {"ServerMode": server, "SessionTTLMin": least},
+    }
+
+
+@pytest.mark.parametrize("datacenter", [None, "dc1", "DC1"])
+def test_the_node_of_the_agent(datacenter):
+    assert Sessions(Client(datacenter, agent())).own_node() == "app1"
+
+
+def test_the_agent_has_no_node_in_another_datacenter():
+    with pytest.raises(
+        ConsulError, match="^node is not set, and is required here: the agent's node app1 is in dc1, not in"
+    ):
+        Sessions(Client("dc2", agent())).own_node()
+    with pytest.raises(
+        ConsulError, match="^node is not set, and the token may not read the name of the agent's node: "
+    ):
+        Sessions(Client()).own_node()
+
+
+@pytest.mark.parametrize(
+    "client, ttl",
+    [
+        (Client(None, agent()), 9),
+        (Client(None, agent(least="30s")), 29),
+        (Client("dc1", agent(least="1m0s")), 59),
+    ],
+)
+def test_a_ttl_that_the_server_refuses(client, ttl):
+    with pytest.raises(
+        ConsulError, match=f"^ttl: {ttl} is out of range. .* at least {ttl + 1} seconds .session_ttl_min"
+    ):
+        Sessions(client).refuse_short_ttl(ttl)
+    Sessions(client).refuse_short_ttl(ttl + 1)
+    Sessions(client).refuse_short_ttl(None)
+
+
+@pytest.mark.parametrize("client", [Client(None, agent(server=False)), Client("dc2", agent()), Client()])
+def test_only_consul_itself_knows_the_least_ttl_elsewhere(client):
+    Sessions(client).refuse_short_ttl(1)
+
+
+def test_consul_refuses_a_ttl():
+    sessions = Sessions(Client(refusal="Invalid Session TTL '5000000000', must be between [10s=24h0m0s]"))
+    words = (
+        "^ttl: 5 is out of range. Consul takes 10s to 24h0m0s here .session_ttl_min of the servers is the lower limit.$"
+    )
+    with pytest.raises(ConsulError, match=words):
+        sessions.create({"TTL": "5s"})
 
 
 def test_the_oldest():

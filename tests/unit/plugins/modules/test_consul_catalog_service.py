@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.modules.consul_catalog_service import is_due, refusal
+from ansible_collections.dockyard.consul.plugins.modules.consul_catalog_service import is_due
 
 WEB = {"name": "web", "modify_index": 12}
 
@@ -23,17 +23,3 @@ WEB = {"name": "web", "modify_index": 12}
 )
 def test_what_is_due(found, name, index, expected):
     assert is_due(found, name, index) is expected
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ('{"Results":null,"Errors":[{"OpIndex":0,"What":"Permission denied"}]}', "Permission denied"),
-        ('{"Results":null,"Errors":null}', ""),
-        ('{"Results":null,"Errors":[]}', ""),
-        ("ACL not found", ""),
-        (None, ""),  # there was no answer
-    ],
-)
-def test_why_a_transaction_is_refused(words, expected):
-    assert refusal(words) == expected
