@@ -116,7 +116,10 @@ def test_options_that_are_right():
         ({"address": "a b"}, "node db1: address a b has a space"),
         ({"address": "0.0.0.0"}, "node db1: address 0.0.0.0 is not an address that other hosts can connect to"),
         ({"id": "7"}, "id: '7' is not a UUID"),
-        ({"tagged_addresses": {"lan": "0.0.0.0"}}, "node db1: tagged_addresses: lan: address 0.0.0.0 is not an address"),
+        (
+            {"tagged_addresses": {"lan": "0.0.0.0"}},
+            "node db1: tagged_addresses: lan: address 0.0.0.0 is not an address",
+        ),
         ({"tagged_addresses": {"lan": None}}, "node db1: tagged_addresses: lan: address: null is given"),
         ({"tagged_addresses": {"lan": ""}}, "node db1: tagged_addresses: lan: give an address"),
         (
