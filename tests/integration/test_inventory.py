@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import inventory_loader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.plugins.loader import inventory_loader, lookup_loader
 from ansible.utils.display import Display
 from ansible_collections.dockyard.consul.plugins.plugin_utils import catalog
 from conftest import ROOT_TOKEN, Agent
@@ -237,8 +239,8 @@ def test_nodes(any_core, agent, three_nodes):
     }
 
 
-def test_instances(any_core, agent, three_nodes):
-    hosts = any_core.list(
+def test_instances(inventory, agent, three_nodes):
+    hosts = inventory.list(
         **agent.connection,
         hosts_from="instances",
         services=["web", "api", "web"],
@@ -251,9 +253,9 @@ def test_instances(any_core, agent, three_nodes):
     web = hosts["web-1@app1"]
     assert (web["ansible_host"], web["url"], web["consul_health"]) == ("192.0.2.1", "192.0.2.1:80", "passing")
     assert web["consul_service"]["tags"] == ["blue", "v2"] and "consul_services" not in web
-    assert any_core.groups["canary"] == any_core.groups["health_passing"] == {"web-1@app1"}
-    assert any_core.groups["version_2"] == any_core.groups["service_web"] == {"web-1@app1", "web-1@app2"}
-    assert any_core.groups["node_meta_rack_a_1"] == {"web-1@app1", "api@app1"}
+    assert inventory.groups["canary"] == inventory.groups["health_passing"] == {"web-1@app1"}
+    assert inventory.groups["version_2"] == inventory.groups["service_web"] == {"web-1@app1", "web-1@app2"}
+    assert inventory.groups["node_meta_rack_a_1"] == {"web-1@app1", "api@app1"}
 
 
 def test_what_is_selected(inventory, agent, three_nodes):
@@ -448,16 +450,13 @@ def test_environment_vault_and_extra_variables(any_core, agent, three_nodes, tmp
         "CONSUL_CACERT": agent.connection["ca_path"],
         "ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "vault"),
     }
-    variables = ["-e", f"my_token={token}", "-e", "seconds=5", "-e", "only_passing=yes"]
-    options = {"timeout": "{{ seconds }}", "passing": "{{ only_passing }}"}
     (tmp_path / "vault").write_text("password", encoding="utf-8")
-    assert set(any_core.list(*variables, environment=environment, token="{{ my_token }}", **options)) == {"app1"}
-    command = [CORES[any_core.core] / "ansible-vault", "encrypt_string", "--name", "token", token]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **environment}
-    )
-    any_core.path.write_text(f"plugin: dockyard.consul.consul\n{done.stdout}", encoding="utf-8")
-    hosts, _groups = any_core.hosts_and_groups(environment=environment)
+    secret = VaultLib([("default", VaultSecret(b"password"))]).encrypt(token).decode()
+    any_core.write(timeout="{{ seconds }}", passing="{{ only_passing }}", hosts_from="{{ source }}s")
+    with any_core.path.open("a", encoding="utf-8") as file:
+        file.write("token: !vault |\n" + textwrap.indent(secret, "  "))
+    variables = ["-e", "source=node", "-e", "seconds=5", "-e", "only_passing=yes"]
+    hosts, _groups = any_core.hosts_and_groups(*variables, environment=environment)
     assert set(hosts) == {"app1"} and not any_core.warnings and token not in any_core.output
 
 
@@ -532,6 +531,22 @@ def test_which_files_are_taken(inventory, tmp_path, name, taken):
     path = tmp_path / name
     path.touch()
     assert inventory_loader.get("dockyard.consul.consul").verify_file(str(path)) == taken
+
+
+def test_another_datacenter(running_agent, inventory, tmp_path):
+    """Also for the lookup."""
+    for name in ("dc1", "dc2"):
+        (tmp_path / name).mkdir()
+    with running_agent(tmp_path / "dc1", wan=True) as here:
+        join = {"node_name": "far", "datacenter": "dc2", "retry_join_wan": [f"127.0.0.1:{here.ports['serf_wan']}"]}
+        with running_agent(tmp_path / "dc2", config=join, wan=True):
+            here.wait_for(lambda: here.api("PUT", "/v1/kv/k?dc=dc2", b"v"), "the other datacenter")
+            hosts = inventory.list(**here.connection, datacenter="dc2")
+            assert {name: one["consul_datacenter"] for name, one in hosts.items()} == {"far": "dc2"}
+            assert set(inventory.list(**here.connection)) == {"tester"}
+            found = lookup_loader.get("dockyard.consul.consul_kv", loader=inventory.loader())
+            assert found.run(["k"], **here.connection, datacenter="dc2") == ["v"]
+            assert found.run(["k"], **here.connection, default="here") == ["here"]
 
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
