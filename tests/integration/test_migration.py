@@ -7,15 +7,12 @@ this process, because a task of a playbook takes half a second."""
 from __future__ import annotations
 
 import base64
-import importlib
 import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 from ansible_collections import community
 from ansible_collections.community.general.plugins.modules import (
     consul_agent_check,
@@ -32,6 +29,7 @@ from ansible_collections.dockyard.consul.plugins.modules import (
     consul_service,
 )
 from in_process import Module
+from tasks_in_process import Tasks, module_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/migration.md").read_text(encoding="utf-8")
@@ -51,10 +49,6 @@ def blocks(heading):
     return [
         yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", section(heading), re.MULTILINE | re.DOTALL)
     ]
-
-
-def module_of(task):
-    return next(key for key in task if "." in key)
 
 
 def renamed(task):
@@ -81,28 +75,7 @@ def play(playbook, agent):
 @pytest.fixture
 def run(agent):
     """Results of tasks of both collections, in this process."""
-
-    def results(tasks, **variables):
-        templar = Templar(loader=DataLoader(), variables=variables)
-        return [result(task, templar) for task in tasks]
-
-    def result(task, templar):
-        name = module_of(task)
-        collection, _dot, module = name.rpartition(".")
-        module = importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{module}")
-        found = Module(module, agent)(**rendered(task[name] or {}, templar))
-        assert not found.get("failed"), (task, found)
-        return found
-
-    return results
-
-
-def rendered(value, templar):
-    if isinstance(value, dict):
-        return {key: rendered(item, templar) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rendered(item, templar) for item in value]
-    return templar.template(trust_as_template(value)) if isinstance(value, str) else value
+    return lambda tasks, **variables: Tasks(agent, **variables)(tasks)
 
 
 def lasting(data):
@@ -173,7 +146,7 @@ def test_tasks_move_by_their_name_alone(run, agent):
     for written in (tasks, [renamed(task) for task in tasks]):
         forget(agent)
         session = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
-        results = run(written, session_id=session, inventory_hostname="localhost")
+        results = run(written, session_id=session)
         seen.append((results, keys_of(agent), services_of(agent)))
         agent.api("PUT", f"/v1/session/destroy/{session}")
     (theirs, *their_state), (ours, *our_state) = seen
