@@ -16,7 +16,8 @@ description:
   - If the cluster has no leader, the plugin reads from one server with O(consistency=stale), and prints a warning.
   - If Consul does not answer, or refuses the token, the plugin fails with one line that says why. Ansible then continues without
     these hosts. Set C(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to stop instead.
-  - If an expression fails with O(strict=true), Ansible continues with the hosts, without the rest of the expressions.
+  - With O(strict=true), an expression in O(compose), O(groups) or O(keyed_groups) that fails is an error as well. Ansible then
+    continues with the hosts, without the rest of the expressions.
 extends_documentation_fragment:
   - dockyard.consul.consul
   - ansible.builtin.constructed
@@ -90,7 +91,8 @@ options:
       - Defaults to the host in the environment variable E(CONSUL_HTTP_ADDR), otherwise V(127.0.0.1).
   token:
     description:
-      - ACL token, which needs C(service:read) and C(node:read) for the services and nodes to read. It is sent in a header, never in a URL.
+      - ACL token, which needs C(service:read) and C(node:read) for the services and nodes to read. It is sent in a header, never
+        in a URL.
       - Defaults to the content of the file in E(CONSUL_HTTP_TOKEN_FILE), otherwise to E(CONSUL_HTTP_TOKEN).
       - A token that Consul does not know is an error.
   ca_path:
