@@ -103,5 +103,5 @@ clean:  ## take away the test hosts, their images and what these commands made i
 		lab/remove
 		docker images --format '{{.Repository}}:{{.Tag}}' 'dockyard-lab*' | xargs --no-run-if-empty docker rmi --force >/dev/null
 	fi
-	rm -rf .cache .venv .venv-oldest .ansible .pytest_cache .ruff_cache tests/output
+	rm -rf .cache .venv .venv-oldest .ansible .hypothesis .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -95,9 +95,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_states import worst
 
 DAY = 86400
-STATES = ("passing", "warning", "critical")
 GOSSIP_CHECK = "serfHealth"
 MAINTENANCE = ("_node_maintenance", "_service_maintenance:")
 CONTROLLER = "controller"
@@ -173,11 +173,17 @@ class Site:
         return {**check, "output": printable(output), "notes": printable(check["notes"])}
 
     def _with_checks(self, one: Mapping) -> dict[str, Any]:
-        of_node = [check for check in self.checks if check["node"] == one["node"] and not check["service_id"]]
-        own = [check for check in self.checks if check["node"] == one["node"] and check["service_id"] == one["id"]]
-        worst = max((check["status"] for check in of_node + own), key=STATES.index, default="passing")
-        in_maintenance = any(is_maintenance(check) for check in of_node + own)
-        return {**one, "status": worst, "maintenance": in_maintenance, "checks": own}
+        checks = self._checks_of(one)
+        status = worst(check["status"] for check in checks)
+        in_maintenance = any(is_maintenance(check) for check in checks)
+        own = [check for check in checks if check["service_id"]]
+        return {**one, "status": status, "maintenance": in_maintenance, "checks": own}
+
+    def _checks_of(self, one: Mapping) -> list[dict[str, Any]]:
+        """The checks of the node of an instance, and its own."""
+        return [
+            check for check in self.checks if check["node"] == one["node"] and check["service_id"] in ("", one["id"])
+        ]
 
     def _certificates(self) -> Iterator[dict[str, Any]]:
         """One for each certificate, however many hosts have it."""
@@ -363,20 +369,25 @@ class Site:
 
     def _wrong_with_registrations(self) -> Iterator[Problem]:
         """Where the catalog, and so DNS, differs from what the agent of the node has."""
+        if not self.leader:  # Agents cannot write into the catalog.
+            return
         in_catalog = {(one["node"], one["id"]) for one in self.instances}
         for node, member in self.members.items():
+            beside = self._beside_agent(node) or ()
             for service in self._of_agent(node, "services") or ():
-                if member["state"] == "alive" and (node, service) not in in_catalog:
+                if member["state"] == "alive" and (node, service) not in in_catalog and service not in beside:
                     yield Problem(
                         "registration",
                         node,
                         f"{node}: the agent of the node has the service {service}, and the catalog does not, so DNS does not"
-                        " serve it. ACLs block the agent, for example because the service was registered without a token."
-                        " Register it with a token that has service:write for it",
+                        " serve it. Usually ACLs block the agent, for example because the service was registered without a"
+                        " token. Register it with a token that has service:write for it",
                     )
         for one in self.instances:
-            services = self._of_agent(one["node"], "services")
-            if services is not None and one["service"] != "consul" and one["id"] not in services:
+            services, beside = self._of_agent(one["node"], "services"), self._beside_agent(one["node"])
+            if services is None or one["service"] == "consul" or (beside is not None and one["id"] not in beside):
+                continue
+            if one["id"] not in services:
                 yield Problem(
                     "registration",
                     one["node"],
@@ -390,13 +401,20 @@ class Site:
                     "registration",
                     check["node"],
                     f"{check['node']}: {check['service_id'] or 'the node'}: the agent finds the check {check['name']}"
-                    f" {own['status']}, and the catalog still has it passing. ACLs block the agent, for example because the"
-                    " token of the registration is gone. Run the site again, which registers the service with its token",
+                    f" {own['status']}, and the catalog still has it passing. Usually ACLs block the agent, for example"
+                    " because the token of the registration is gone. Run the site again, which registers the service with its"
+                    " token",
                 )
 
     def _of_agent(self, node: str, part: str) -> Mapping | None:
         """A part of what the agent of a node says itself, None if that is not known."""
         return self.known.get(self.host_of.get(node, ""), {}).get("consul", {}).get(part)
+
+    def _beside_agent(self, node: str) -> Mapping | None:
+        """The services of a node in the catalog, read together with its agent. A server read the cluster a moment before or
+        after. None if that is not known."""
+        catalog = self._of_agent(node, "catalog") or {}
+        return catalog["services"] if catalog.get("node") == node else None
 
     def _wrong_with_balancers(self) -> Iterator[Problem]:
         for host, result in self.known.items():
@@ -422,8 +440,13 @@ class Site:
         labels = one["name"].split(".")
         if not self.members or len(labels) < 3 or labels[1] != "service":
             return None
-        # In a warning, DNS gives an instance out.
-        there = [each for each in self.instances if each["service"] == labels[0] and each["status"] != "critical"]
+        # DNS serves an instance with any state but critical, even with one that Consul does not know.
+        there = [
+            each
+            for each in self.instances
+            if each["service"] == labels[0]
+            and not any(check["status"] == "critical" for check in self._checks_of(each))
+        ]
         if any(":" in answer for answer in one["answers"]):
             return {f"{each['address']}:{each['port']}" for each in there}
         return {each["address"] for each in there}

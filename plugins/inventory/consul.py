@@ -16,6 +16,8 @@ description:
   - If the cluster has no leader, the plugin reads from one server with O(consistency=stale), and prints a warning.
   - If Consul does not answer, or refuses the token, the plugin fails with one line that says why. Ansible then continues without
     these hosts. Set C(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to stop instead.
+  - With O(strict=true), an expression in O(compose), O(groups) or O(keyed_groups) that fails is an error as well. Ansible then
+    continues with the hosts, without the rest of the expressions.
 extends_documentation_fragment:
   - dockyard.consul.consul
   - ansible.builtin.constructed
@@ -27,7 +29,7 @@ options:
     required: true
     choices: [dockyard.consul.consul]
   hosts_from:
-    description: What a host is.
+    description: Source of the hosts.
     type: str
     choices:
       nodes:
@@ -45,7 +47,7 @@ options:
     description:
       - Filter expression of Consul, which selects instances. Its fields are those of C(/v1/health/service), for example
         C(Service.Tags), C(Service.Meta.version), C(Node.Meta.rack) and C(Checks.Status).
-      - With O(hosts_from=nodes), a node without a selected instance is no host.
+      - With O(hosts_from=nodes), a node without a selected instance is not a host.
     type: str
   passing:
     description:
@@ -72,7 +74,7 @@ options:
     type: str
   group_by:
     description:
-      - What hosts are grouped by. The names of the groups begin with V(service_), V(tag_), V(datacenter_), V(node_meta_) or
+      - Properties to group hosts by. The names of the groups begin with V(service_), V(tag_), V(datacenter_), V(node_meta_) or
         V(health_), for example V(service_web), V(node_meta_rack_a1) and V(health_passing).
       - In a group name, each character that is not an ASCII letter, a digit or V(_) becomes V(_). A warning names groups that
         combine several names of Consul.
@@ -89,7 +91,8 @@ options:
       - Defaults to the host in the environment variable E(CONSUL_HTTP_ADDR), otherwise V(127.0.0.1).
   token:
     description:
-      - ACL token, which needs C(service:read) and C(node:read) for what is to be found. It is sent in a header, never in a URL.
+      - ACL token, which needs C(service:read) and C(node:read) for the services and nodes to read. It is sent in a header, never
+        in a URL.
       - Defaults to the content of the file in E(CONSUL_HTTP_TOKEN_FILE), otherwise to E(CONSUL_HTTP_TOKEN).
       - A token that Consul does not know is an error.
   ca_path:
@@ -112,9 +115,14 @@ notes:
   - All options take templates with lookups and extra variables, except O(hostname), O(compose), O(groups) and O(keyed_groups),
     which are expressions for each host.
   - Options that the plugin does not know are an error.
-  - Names of hosts are those in Consul. White space, V(/) and unprintable characters become V(_).
-  - The cache holds what was read, without tokens and without the output of checks. It has an entry of its own for each set of
-    options that changes what is read. What was read without a leader is not cached.
+  - Names of hosts are those in Consul. White space, unprintable characters and any of V(/:,*?[]) become V(_), as does V(!), V(&),
+    V(~) or V(@) at the start, because patterns could not select such a name. The name of a node that is an IPv6 address stays
+    as it is.
+  - If two nodes or instances get the same name, one of them is left out, unless O(hostname) is set. A host with the name of a
+    group is left out. Warnings name them.
+  - The cache holds what was read, without tokens and without the output of checks. It has an entry of its own for each agent,
+    token, consistency and set of options that changes what is read. The name of an entry depends on the token by a slow hash, so
+    that a weak token cannot be guessed from it. What was read without a leader is not cached.
   - Text from Consul is never evaluated as a template.
 seealso:
   - module: dockyard.consul.consul_service_info
@@ -171,6 +179,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import Cat
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_hosts import (
     Host,
     clashes,
+    distinct,
     group_name,
     group_sources,
     host_name,
@@ -217,15 +226,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(one_line(error)) from None
         for warning in catalog.warnings:
             self.display.warning(f"{path}: {warning}")
-        self._populate(path, self._named(self._hosts(catalog)))
+        self._populate(path, self._named(path, self._hosts(catalog)))
 
     def _check(self, config: dict[str, Any]) -> None:
         unknown = sorted(str(name) for name in config if not self.has_option(str(name)))
         if unknown:
             raise ConsulError(f"unknown option: {', '.join(unknown)}")
         for name in ("services", "address", "group_by"):
-            if "" in (self.get_option(name) or []):
-                raise ConsulError(f"{name}: an element is empty")
+            for one in self.get_option(name) or []:
+                if not isinstance(one, str) or not one:
+                    raise ConsulError(f"{name}: {one!r} is not a name: write text that is not empty")
         if self.get_option("hosts_from") == "nodes" and "service" in (self.get_option("address") or []):
             raise ConsulError(
                 "address: 'service' is possible with hosts_from=instances only, as a node has many services"
@@ -240,11 +250,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             all_nodes=self.get_option("hosts_from") == "nodes" and services is None and not expression,
         )
         connection = {name: self.get_option(name) for name in CONNECTION_SPEC if self.has_option(name)}
-        client = ConsulClient(**settings_from(connection))
+        settings = settings_from(connection)
+        client = ConsulClient(**settings)
         if not self.get_option("cache"):
             return Reader(client).read(query)
         key = self.get_cache_key(path) + query_digest(
-            query, client.place, client.datacenter, client.namespace, client.partition
+            query,
+            client.place,
+            client.datacenter,
+            client.namespace,
+            client.partition,
+            client.consistency,
+            secrets=(client.token, settings.get("http_auth")),
         )
         if cache:
             try:
@@ -262,10 +279,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return node_hosts(catalog, addresses or ["node"])
         return instance_hosts(catalog, addresses or ["service", "node"])
 
-    def _named(self, hosts: list[Host]) -> list[Host]:
-        """With the names that the user chose, and hosts of the same name as one."""
+    def _named(self, path: str, hosts: list[Host]) -> list[Host]:
+        """With the names that the user chose, and then hosts of the same name as one."""
         expression = self.get_option("hostname")
-        for host in hosts if expression else ():
+        if not expression:
+            hosts, left_out = distinct(hosts)
+            self._warn_of(path, left_out, "another host")
+            return hosts
+        for host in hosts:
             try:
                 name = self._compose(expression, host.variables)
             except AnsibleError as error:
@@ -278,13 +299,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 raise AnsibleParserError(f"hostname of {host.name}: the expression gives no text")
         return merged(hosts)
 
+    def _warn_of(self, path: str, left_out: list[Host], other: str) -> None:
+        if left_out:
+            names = shortened(sorted(repr("@".join(host.source)) for host in left_out))
+            self.display.warning(f"{path}: left out, as {other} has the same name: {names}. Set hostname")
+
     def _populate(self, path: str, hosts: list[Host]) -> None:
-        groupings, strict = self.get_option("group_by"), self.get_option("strict")
-        constructed = [self.get_option(name) for name in ("compose", "groups", "keyed_groups")]
+        groupings = self.get_option("group_by")
         sources = {host.name: group_sources(host, groupings) for host in hosts}
         everything = set().union(*sources.values())
         groups = {source: group_name(*source) for source in everything}
-        for name in sorted(set(groups.values())):
+        # Where a group has the name of a host, Ansible would make the group a child of the host's groups.
+        conditions = (self._sanitize_group_name(str(name)) for name in self.get_option("groups") or {})
+        taken = {*groups.values(), *conditions, *self.inventory.groups}
+        self._warn_of(path, [host for host in hosts if host.name in taken], "a group")
+        hosts = [host for host in hosts if host.name not in taken]
+        for name in sorted({groups[source] for host in hosts for source in sources[host.name]}):
             self.inventory.add_group(name)
         for host in hosts:
             self.inventory.add_host(host.name)
@@ -292,13 +322,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.inventory.set_variable(host.name, name, value)
             for name in sorted({groups[source] for source in sources[host.name]}):
                 self.inventory.add_child(name, host.name)
-            if any(constructed):
-                compose, conditions, keys = constructed
-                self._set_composite_vars(compose, host.variables, host.name, strict=strict)
-                self._add_host_to_composed_groups(conditions, host.variables, host.name, strict=strict)
-                self._add_host_to_keyed_groups(keys, host.variables, host.name, strict=strict)
-        unreachable = [host.name for host in hosts if "ansible_host" not in host.variables]
-        if unreachable:
-            self.display.warning(f"{path}: no address of the kinds in 'address': {shortened(unreachable)}")
+        self._construct(hosts)
+        without = [host.name for host in hosts if "ansible_host" not in self.inventory.get_host(host.name).vars]
+        if without:
+            self.display.warning(f"{path}: no address of the kinds in 'address': {shortened(without)}")
         if found := clashes(everything):
             self.display.warning(f"{path}: groups that combine several names of Consul: {shortened(found)}")
+
+    def _construct(self, hosts: list[Host]) -> None:
+        """What the expressions of the user give."""
+        compose, conditions, keys = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
+        strict = self.get_option("strict")
+        for host in hosts if compose or conditions or keys else ():
+            self._set_composite_vars(compose, host.variables, host.name, strict=strict)
+            self._add_host_to_composed_groups(conditions, host.variables, host.name, strict=strict)
+            self._add_host_to_keyed_groups(keys, host.variables, host.name, strict=strict)

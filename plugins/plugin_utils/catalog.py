@@ -13,13 +13,13 @@ from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
+from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_states import worst
 
 # Requests at the same time.
 PARALLEL = 8
-# From the best to the worst.
-STATES = ("passing", "warning", "critical")
 # Names in one message.
 MOST_NAMED = 5
+NO_SERVICE = 'the token may read no service. Give it service_prefix "" { policy = "read" }'
 
 
 @dataclass
@@ -40,11 +40,6 @@ class Catalog:
     instances: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     has_leader: bool = True
-
-
-def worst(states: Iterable[str]) -> str:
-    """The worst of the states of checks. Without a check, passing."""
-    return max(states, key=STATES.index, default="passing")
 
 
 def is_addressable(name: str) -> bool:
@@ -160,6 +155,11 @@ class Reader:
 
     def _read(self, query: Query, catalog: Catalog) -> None:
         names = self._service_names() if query.services is None else list(dict.fromkeys(query.services))
+        # The list has Consul's own service, if the token may read it.
+        if query.services is None and not names:
+            if not query.all_nodes:
+                raise ConsulError(NO_SERVICE, status=403)
+            catalog.warnings.append(NO_SERVICE)
         skipped = sorted(repr(name) for name in names if not is_addressable(name))
         if skipped:
             catalog.warnings.append(f"left out, as Consul cannot read services by such names: {shortened(skipped)}")
@@ -189,21 +189,14 @@ class Reader:
             self._refuse_unreadable_nodes()
 
     def _service_names(self) -> list[str]:
-        names = self.client.get("catalog/services", self.datacenter).data
-        if not names:
-            raise ConsulError(
-                "Consul shows no service, not even its own: the token may read none that there is; "
-                'give it service_prefix "" with policy read',
-                status=403,
-            )
-        return sorted(names)
+        return sorted(self.client.get("catalog/services", self.datacenter).data or {})
 
     def _refuse_unreadable_nodes(self) -> None:
         """A list without the right to read it is empty, not an error."""
         if not self.client.get("catalog/nodes", self.datacenter).data:
             raise ConsulError(
-                "the token may read no node, so Consul shows no instance of any service; "
-                'give it node_prefix "" with policy read',
+                "the token may read no node, so Consul shows no instance of a service. "
+                'Give it node_prefix "" { policy = "read" }',
                 status=403,
             )
 

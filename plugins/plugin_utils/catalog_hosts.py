@@ -7,37 +7,63 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import ipaddress
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import Catalog, Query, worst
+from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import Catalog, Query
+from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_states import worst
 
 NO_ADDRESS = ("", "0.0.0.0", "::")
 GROUPINGS = ("service", "tag", "datacenter", "node_meta", "health")
 # Consul keeps such keys for itself, for example consul-network-segment.
 OWN_META = "consul-"
+# '/' is not part of a file name. In a pattern of Ansible, ':' and ',' separate, and the others are wildcards.
+NOT_IN_NAMES = " /:,*?[]"
+# At the start of a pattern, these make it an exclusion, an intersection, a regular expression or a file.
+NOT_FIRST = ("!", "&", "~", "@")
+ROUNDS = 600_000
 
 
 @dataclass
 class Host:
+    source: tuple[str, ...]  # names in Consul
     name: str
     variables: dict[str, Any]
     services: list[dict[str, Any]]
+    others: list[dict[str, Any]] = field(default_factory=list)  # variables of the hosts that were merged into it
 
 
-def query_digest(query: Query, *of_client: str | None) -> str:
-    """The end of a cache key: a digest of the query and of the agent."""
-    text = json.dumps([dataclasses.asdict(query), of_client], sort_keys=True)
-    return "_" + hashlib.sha256(text.encode()).hexdigest()[:16]
+def query_digest(query: Query, *of_client: str | None, secrets: Iterable[str | None] = ()) -> str:
+    """The end of a cache key: a digest of all that changes what is read.
+
+    It is the name of a file. Consul takes weak tokens and passwords too, so their hash is slow: whoever reads the folder cannot
+    try many. The question is its salt. A key for a fast hash would need a place of its own.
+    """
+    question = json.dumps([dataclasses.asdict(query), of_client], sort_keys=True).encode()
+    secrets = list(secrets)
+    if any(secrets):
+        return "_" + hashlib.pbkdf2_hmac("sha256", json.dumps(secrets).encode(), question, ROUNDS, 8).hex()
+    return "_" + hashlib.sha256(question).hexdigest()[:16]
 
 
 def host_name(*parts: str) -> str:
-    """Names from Consul as the name of a host. White space and '/' would break patterns and files of Ansible."""
+    """Names from Consul as the name of a host, which a pattern of Ansible selects. An IPv6 address stays as it is."""
     text = "@".join(parts)
-    return "".join(one if one.isprintable() and one not in " /" else "_" for one in text)
+    if _is_ipv6(text):
+        return text
+    name = "".join(one if one.isprintable() and one not in NOT_IN_NAMES else "_" for one in text)
+    return "_" + name[1:] if name.startswith(NOT_FIRST) else name
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return not ipaddress.IPv6Address(text).scope_id
+    except ValueError:
+        return False
 
 
 def group_name(*parts: str) -> str:
@@ -95,7 +121,7 @@ def node_hosts(catalog: Catalog, addresses: Iterable[str]) -> list[Host]:
             "consul_health": worst([node["status"], *(one["status"] for one in services[name])]),
             "consul_services": services[name],
         }
-        hosts.append(Host(host_name(name), variables, services[name]))
+        hosts.append(Host((name,), host_name(name), variables, services[name]))
     return hosts
 
 
@@ -112,8 +138,21 @@ def instance_hosts(catalog: Catalog, addresses: Iterable[str]) -> list[Host]:
             "consul_health": one["status"],
             "consul_service": service,
         }
-        hosts.append(Host(host_name(one["id"], one["node"]), variables, [service]))
+        source = (one["id"], one["node"])
+        hosts.append(Host(source, host_name(*source), variables, [service]))
     return hosts
+
+
+def distinct(hosts: list[Host]) -> tuple[list[Host], list[Host]]:
+    """The hosts with a name of their own, and those left out as another host has their name.
+
+    Of hosts with the same name, the one that has it in Consul is kept, otherwise the first.
+    """
+    kept: dict[str, Host] = {}
+    for host in sorted(hosts, key=lambda one: one.name != "@".join(one.source)):
+        kept.setdefault(host.name, host)
+    left_out = [host for host in hosts if kept[host.name] is not host]
+    return [host for host in hosts if kept[host.name] is host], left_out
 
 
 def merged(hosts: Iterable[Host]) -> list[Host]:
@@ -128,6 +167,7 @@ def merged(hosts: Iterable[Host]) -> list[Host]:
             mine, others = first.variables, host.variables
             if "ansible_host" in others:
                 mine.setdefault("ansible_host", others["ansible_host"])
+            first.others.append(others)
             first.services = mine["consul_services"] = [*first.services, *host.services]
             mine["consul_health"] = worst([mine["consul_health"], others["consul_health"]])
     return list(found.values())
@@ -136,19 +176,19 @@ def merged(hosts: Iterable[Host]) -> list[Host]:
 def group_sources(host: Host, groupings: Iterable[str]) -> set[tuple[str, ...]]:
     """What a host is grouped by, as the parts of group names."""
     groupings = set(groupings)
-    services, variables = host.services, host.variables
+    services, parts = host.services, (host.variables, *host.others)
     found: set[tuple[str, ...]] = set()
     if "service" in groupings:
         found |= {("service", one["name"]) for one in services}
     if "tag" in groupings:
         found |= {("tag", tag) for one in services for tag in one["tags"] if tag}
-    if "datacenter" in groupings and variables["consul_datacenter"]:
-        found.add(("datacenter", variables["consul_datacenter"]))
+    if "datacenter" in groupings:
+        found |= {("datacenter", one["consul_datacenter"]) for one in parts if one["consul_datacenter"]}
     if "node_meta" in groupings:
-        meta = variables["consul_node_meta"].items()
+        meta = (pair for one in parts for pair in one["consul_node_meta"].items())
         found |= {("node_meta", key, value) for key, value in meta if value and not key.startswith(OWN_META)}
     if "health" in groupings:
-        found.add(("health", variables["consul_health"]))
+        found.add(("health", host.variables["consul_health"]))
     return found
 
 

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
-from conftest import ROOT_TOKEN, Playbook
+from conftest import ROOT_TOKEN
+from tasks_in_process import Tasks
 
 # Their examples need a host with systemd, or an inventory.
 ELSEWHERE = {
@@ -38,18 +41,29 @@ def examples(path):
     return block(path, "EXAMPLES")
 
 
-def run_examples(playbook, path, **options):
+def run_examples(agent, path, **variables):
     tasks = examples(path)
     assert any(f"dockyard.consul.{path.stem}" in task for task in tasks), f"{path.stem} has no example of itself"
-    playbook.run(*tasks, **options)
+    Tasks(agent, **variables)(tasks)
+
+
+HERE = [path for path in MODULES if path.stem not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if path.stem not in {*ELSEWHERE, "consul_acl"}], ids=lambda path: path.stem
-)
-def test_examples(playbook, path):
-    run_examples(playbook, path, variables={"management_token": ROOT_TOKEN})
+@pytest.mark.parametrize("path", [path for path in HERE if path.stem != "consul_acl"], ids=lambda path: path.stem)
+def test_examples(agent, path):
+    run_examples(agent, path, management_token=ROOT_TOKEN)
+
+
+def test_ansible_knows_all_keywords(tmp_path):
+    """And all modules of the examples."""
+    play = tmp_path / "play.yml"
+    tasks = [task for path in HERE for task in examples(path)]
+    play.write_text(yaml.safe_dump([{"hosts": "localhost", "tasks": tasks}]), encoding="utf-8")
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "--syntax-check", play]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
@@ -72,4 +86,4 @@ def test_examples_of_consul_acl(running_agent, tmp_path):
     acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
     with running_agent(tmp_path, config={"acl": acl}, token=ROOT_TOKEN) as agent:
         path = next(path for path in MODULES if path.stem == "consul_acl")
-        run_examples(Playbook(tmp_path, agent), path, variables=variables)
+        run_examples(agent, path, **variables)

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import inventory_loader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.plugins.loader import inventory_loader, lookup_loader
 from ansible.utils.display import Display
 from ansible_collections.dockyard.consul.plugins.plugin_utils import catalog
 from conftest import ROOT_TOKEN, Agent
@@ -28,6 +30,8 @@ from conftest import ROOT_TOKEN, Agent
 ROOT = Path(__file__).parents[2]
 CORES = {"newest": Path(sys.executable).parent, "oldest": ROOT / ".venv-oldest/bin"}
 DEAD_TOKEN = "11111111-2222-3333-4444-555555555555"
+# Of this environment, the tests keep nothing that the plugin reads.
+READ_BY_PLUGIN = [name for name in os.environ if name.startswith("CONSUL_") and name != "CONSUL_BIN"]
 
 
 class Inventory:
@@ -45,7 +49,7 @@ class Inventory:
         self.path.write_text(text, encoding="utf-8")
 
     def command(self, *arguments, environment=None, program="ansible-inventory"):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("CONSUL_HTTP")}
+        clean = {name: value for name, value in os.environ.items() if name not in READ_BY_PLUGIN}
         clean |= {"ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"), "COLUMNS": "100000"}
         (self.folder / "ansible.cfg").touch()
         done = subprocess.run(
@@ -90,10 +94,10 @@ class Inventory:
 
 
 class InProcess(Inventory):
-    """The same, by the plugin in this process. C(refresh) is the same as --flush-cache."""
+    """The same, by the plugin in this process. C(refresh) is the same as --flush-cache, C(earlier) names other sources."""
 
-    def list(self, refresh=False, **options):
-        self.refresh = refresh
+    def list(self, refresh=False, earlier=(), **options):
+        self.refresh, self.earlier = refresh, earlier
         return super().list(**options)
 
     def loader(self):
@@ -101,9 +105,12 @@ class InProcess(Inventory):
         loader.set_basedir(str(self.folder))
         return loader
 
+    def manager(self):
+        return InventoryManager(self.loader(), sources=[*self.earlier, str(self.path)], cache=not self.refresh)
+
     def hosts_and_groups(self, environment=None):
         self.warnings.clear()
-        manager = InventoryManager(self.loader(), sources=[str(self.path)], cache=not self.refresh)
+        manager = self.manager()
         builtin = ("inventory_file", "inventory_dir")
         hosts = {
             name: {key: value for key, value in host.vars.items() if key not in builtin}
@@ -114,9 +121,9 @@ class InProcess(Inventory):
 
     def error(self, **options):
         self.write(**options)
-        plugin = inventory_loader.get("dockyard.consul.consul")
+        plugin, self.data = inventory_loader.get("dockyard.consul.consul"), InventoryData()
         with pytest.raises(AnsibleError) as raised:
-            plugin.parse(InventoryData(), self.loader(), str(self.path))
+            plugin.parse(self.data, self.loader(), str(self.path))
         self.output = str(raised.value)
         assert "\n" not in self.output
         return self.output
@@ -124,9 +131,8 @@ class InProcess(Inventory):
 
 @pytest.fixture
 def inventory(tmp_path, monkeypatch):
-    for name in os.environ:
-        if name.startswith("CONSUL_HTTP"):
-            monkeypatch.delenv(name)
+    for name in READ_BY_PLUGIN:
+        monkeypatch.delenv(name)
     made = InProcess(tmp_path)
     monkeypatch.setattr(Display, "warning", lambda _self, text, *_args, **_options: made.warnings.append(text))
     return made
@@ -233,8 +239,8 @@ def test_nodes(any_core, agent, three_nodes):
     }
 
 
-def test_instances(any_core, agent, three_nodes):
-    hosts = any_core.list(
+def test_instances(inventory, agent, three_nodes):
+    hosts = inventory.list(
         **agent.connection,
         hosts_from="instances",
         services=["web", "api", "web"],
@@ -247,9 +253,9 @@ def test_instances(any_core, agent, three_nodes):
     web = hosts["web-1@app1"]
     assert (web["ansible_host"], web["url"], web["consul_health"]) == ("192.0.2.1", "192.0.2.1:80", "passing")
     assert web["consul_service"]["tags"] == ["blue", "v2"] and "consul_services" not in web
-    assert any_core.groups["canary"] == any_core.groups["health_passing"] == {"web-1@app1"}
-    assert any_core.groups["version_2"] == any_core.groups["service_web"] == {"web-1@app1", "web-1@app2"}
-    assert any_core.groups["node_meta_rack_a_1"] == {"web-1@app1", "api@app1"}
+    assert inventory.groups["canary"] == inventory.groups["health_passing"] == {"web-1@app1"}
+    assert inventory.groups["version_2"] == inventory.groups["service_web"] == {"web-1@app1", "web-1@app2"}
+    assert inventory.groups["node_meta_rack_a_1"] == {"web-1@app1", "api@app1"}
 
 
 def test_what_is_selected(inventory, agent, three_nodes):
@@ -324,6 +330,84 @@ def test_names_that_ansible_does_not_take(inventory, agent, nodes):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_patterns_select_each_host(inventory, agent, nodes):
+    """'!x@n1' would select all the others."""
+    for identity in ("h:web:80", "a,b", "!x", "&x", "~x", "@x", "x[1]", "x*"):
+        nodes.add("n1", service={"Service": "web", "ID": identity})
+    nodes.add("2001:db8::1", service={"Service": "api"})
+    found = set(inventory.list(**agent.connection, services=["web", "api"], hostname="consul_node_address"))
+    assert found == {"192.0.2.1"}
+    options = {**agent.connection, "hosts_from": "instances", "services": ["web", "api"]}
+    renamed = ["left out, as another host has the same name: '&x@n1', '@x@n1', '~x@n1'"]
+    names = {"h_web_80@n1", "a_b@n1", "_x@n1", "x_1_@n1", "x_@n1", "api@2001_db8__1"}
+    assert set(inventory.list(**options, warnings=renamed)) == names
+    selected = {name: [host.name for host in inventory.manager().list_hosts(name)] for name in names}
+    assert selected == {name: [name] for name in names}
+    inventory.list(**agent.connection, services=["api"])
+    manager = inventory.manager()
+    assert [host.name for host in manager.list_hosts("all,!2001:db8::1")] == []
+    manager.subset("2001:db8::1")
+    assert [host.name for host in manager.list_hosts("service_api")] == ["2001:db8::1"]
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_nodes_of_different_names_are_never_one_host(inventory, agent, nodes):
+    nodes.add("a b", "192.0.2.1", {"Service": "web"})
+    nodes.add("a_b", "192.0.2.2", {"Service": "api"})
+    options = {**agent.connection, "services": ["web", "api"]}
+    hosts = inventory.list(**options, warnings=["left out, as another host has the same name: 'a b'. Set hostname"])
+    assert {name: one["ansible_host"] for name, one in hosts.items()} == {"a_b": "192.0.2.2"}
+    assert "service_web" not in inventory.groups
+    # A name that the user has chosen merges them.
+    hosts = inventory.list(**options, hostname="consul_node")
+    assert [one["name"] for one in hosts["a_b"]["consul_services"]] == ["web", "api"]
+    assert inventory.groups["service_web"] == inventory.groups["service_api"] == {"a_b"}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_a_host_never_has_the_name_of_a_group(inventory, agent, nodes, tmp_path):
+    """Ansible would add the group in place of the host."""
+    names = ("service_web", "all", "canary", "of_another_source", "app1")
+    for name in names:
+        nodes.add(name, service={"Service": "web"})
+    (tmp_path / "earlier.ini").write_text("[of_another_source]\nstatic\n", encoding="utf-8")
+    hosts = inventory.list(
+        **agent.connection,
+        earlier=[str(tmp_path / "earlier.ini")],
+        services=["web"],
+        groups={"canary": "true"},
+        warnings=[
+            "left out, as a group has the same name: 'all', 'canary', 'of_another_source', 'service_web'. Set hostname"
+        ],
+    )
+    assert set(hosts) == {"app1", "static"}
+    assert inventory.groups["service_web"] == inventory.groups["canary"] == {"app1"}
+    assert inventory.groups["of_another_source"] == {"static"}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_expressions(inventory, agent, three_nodes):
+    options = {**agent.connection, "services": ["web"], "group_by": ["service"]}
+    # An address may come from an expression.
+    hosts = inventory.list(**options, address=["wan"], compose={"ansible_host": "consul_node_address", "x": "nowhere"})
+    assert hosts["app2"]["ansible_host"] == "192.0.2.2" and "x" not in hosts["app2"]
+    for separator, group in ((True, "_passing"), (False, "passing")):
+        inventory.list(**options, keyed_groups=[{"key": "consul_health"}], leading_separator=separator)
+        assert inventory.groups[group] == {"app1"}
+    # What does not depend on an expression is complete if one fails.
+    message = inventory.error(**options, strict=True, compose={"x": "consul_node_meta.rack"})
+    assert message.startswith("Could not set x for host app2: ")
+    assert [host.name for host in inventory.data.groups["service_web"].hosts] == ["app1", "app2"]
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_a_status_that_consul_does_not_know(inventory, agent, nodes):
+    nodes.add("app1", service={"Service": "web"}, status="unknown")
+    assert inventory.list(**agent.connection)["app1"]["consul_health"] == "critical"
+    assert inventory.groups["health_critical"] == {"app1"}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_text_from_consul_is_no_template(any_core, agent, nodes):
     nodes.add("app1", service={"Service": "web", "Tags": ["{{ lookup('pipe', 'echo evaluated') }}"]})
     any_core.write(**agent.connection, services=["web"], compose={"tag": "consul_services[0].tags[0]"})
@@ -366,16 +450,13 @@ def test_environment_vault_and_extra_variables(any_core, agent, three_nodes, tmp
         "CONSUL_CACERT": agent.connection["ca_path"],
         "ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "vault"),
     }
-    variables = ["-e", f"my_token={token}", "-e", "seconds=5", "-e", "only_passing=yes"]
-    options = {"timeout": "{{ seconds }}", "passing": "{{ only_passing }}"}
     (tmp_path / "vault").write_text("password", encoding="utf-8")
-    assert set(any_core.list(*variables, environment=environment, token="{{ my_token }}", **options)) == {"app1"}
-    command = [CORES[any_core.core] / "ansible-vault", "encrypt_string", "--name", "token", token]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **environment}
-    )
-    any_core.path.write_text(f"plugin: dockyard.consul.consul\n{done.stdout}", encoding="utf-8")
-    hosts, _groups = any_core.hosts_and_groups(environment=environment)
+    secret = VaultLib([("default", VaultSecret(b"password"))]).encrypt(token).decode()
+    any_core.write(timeout="{{ seconds }}", passing="{{ only_passing }}", hosts_from="{{ source }}s")
+    with any_core.path.open("a", encoding="utf-8") as file:
+        file.write("token: !vault |\n" + textwrap.indent(secret, "  "))
+    variables = ["-e", "source=node", "-e", "seconds=5", "-e", "only_passing=yes"]
+    hosts, _groups = any_core.hosts_and_groups(*variables, environment=environment)
     assert set(hosts) == {"app1"} and not any_core.warnings and token not in any_core.output
 
 
@@ -384,7 +465,8 @@ def test_what_the_token_may_not_read_is_an_error(inventory, agent, three_nodes):
     connection = {**agent.connection, "hosts_from": "instances"}
     assert "ACL not found" in inventory.error(**{**connection, "token": DEAD_TOKEN})
     assert DEAD_TOKEN not in inventory.output
-    assert "may read none" in inventory.error(**{**connection, "token": ""})
+    assert "the token may read no service" in inventory.error(**{**connection, "token": ""})
+    assert "the token may read no node" in inventory.error(**{**agent.connection, "token": ""})
     only_services = agent.token_for('service_prefix "" { policy = "read" }')
     assert "the token may read no node" in inventory.error(**{**connection, "token": only_services})
     assert "the token may read no node" in inventory.error(
@@ -394,6 +476,13 @@ def test_what_the_token_may_not_read_is_an_error(inventory, agent, three_nodes):
     warnings = ["no instance that the token may read: api"]
     hosts = inventory.list(**{**connection, "token": reader, "services": ["web", "api"]}, warnings=warnings)
     assert set(hosts) == {"web-1@app1", "web-1@app2"}
+    only_nodes = agent.token_for('node_prefix "" { policy = "read" }')
+    assert "the token may read no service" in inventory.error(**{**connection, "token": only_nodes})
+    hosts = inventory.list(
+        **{**agent.connection, "token": only_nodes},
+        warnings=['the token may read no service. Give it service_prefix "" { policy = "read" }'],
+    )
+    assert set(hosts) == {"app1", "app2", "spare", "tester"} and hosts["spare"]["consul_health"] == "critical"
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
@@ -407,13 +496,21 @@ def test_what_the_token_may_not_read_is_an_error(inventory, agent, three_nodes):
         ({"hosts_from": "hosts"}, "Invalid value 'hosts' for config 'hosts_from'"),
         ({"group_by": ["services"]}, "Invalid value ['services'] for config 'group_by'"),
         ({"address": ["service"]}, "address: 'service' is possible with hosts_from=instances only"),
-        ({"services": [""]}, "services: an element is empty"),
+        ({"services": [""]}, "services: '' is not a name: write text that is not empty"),
+        ({"services": [8080]}, "services: 8080 is not a name"),
+        ({"services": ["web", None]}, "services: None is not a name"),
+        ({"address": [["wan"]]}, "address: ['wan'] is not a name"),
         ({"token": "{{ lookup('ansible.builtin.file', '/nowhere') }}"}, "option token: "),
         ({"token": "{{ nowhere }}"}, "option token: 'nowhere' is undefined"),
         ({"token": "secret-1\n2"}, "the token holds a line break"),
         ({"ca_path": "/nowhere"}, "ca_path: there is no file /nowhere"),
         ({"datacenter": "nowhere"}, "GET /v1/status/leader at "),
         ({"strict": True, "compose": {"x": "nowhere"}}, "Could not set x for host tester: "),
+        ({"strict": True, "groups": {"x": "nowhere"}}, "Could not add host tester to group x: "),
+        (
+            {"strict": True, "keyed_groups": [{"key": "nowhere"}]},
+            "Could not generate group for host tester from nowhere",
+        ),
     ],
 )
 def test_errors_are_one_line(inventory, agent, options, message):
@@ -436,6 +533,22 @@ def test_which_files_are_taken(inventory, tmp_path, name, taken):
     assert inventory_loader.get("dockyard.consul.consul").verify_file(str(path)) == taken
 
 
+def test_another_datacenter(running_agent, inventory, tmp_path):
+    """Also for the lookup."""
+    for name in ("dc1", "dc2"):
+        (tmp_path / name).mkdir()
+    with running_agent(tmp_path / "dc1", wan=True) as here:
+        join = {"node_name": "far", "datacenter": "dc2", "retry_join_wan": [f"127.0.0.1:{here.ports['serf_wan']}"]}
+        with running_agent(tmp_path / "dc2", config=join, wan=True):
+            here.wait_for(lambda: here.api("PUT", "/v1/kv/k?dc=dc2", b"v"), "the other datacenter")
+            hosts = inventory.list(**here.connection, datacenter="dc2")
+            assert {name: one["consul_datacenter"] for name, one in hosts.items()} == {"far": "dc2"}
+            assert set(inventory.list(**here.connection)) == {"tester"}
+            found = lookup_loader.get("dockyard.consul.consul_kv", loader=inventory.loader())
+            assert found.run(["k"], **here.connection, datacenter="dc2") == ["v"]
+            assert found.run(["k"], **here.connection, default="here") == ["here"]
+
+
 # --- Cache ------------------------------------------------------------------------------------------------------------
 
 
@@ -449,8 +562,14 @@ def test_cache(inventory, agent, three_nodes, tmp_path):
     assert set(inventory.list(**options, services=["web"])) == {"app1", "app2"}
     assert "later" in inventory.list(**options, refresh=True)
     assert "later" in inventory.list(**options)
-    for file in (tmp_path / "cache").iterdir():
-        assert ROOT_TOKEN not in file.read_text(encoding="utf-8")
+    reader = agent.token_for('service "web" { policy = "read" } node "app1" { policy = "read" }')
+    assert set(inventory.list(**{**options, "token": reader})) == {"app1"}
+    assert set(inventory.list(**options, hosts_from="instances", services=["web"])) == {"web-1@app1", "web-1@app2"}
+    files = list((tmp_path / "cache").iterdir())
+    inventory.list(**options, consistency="stale")
+    assert len(list((tmp_path / "cache").iterdir())) == len(files) + 1
+    for file in files:
+        assert not any(token in f"{file.name} {file.read_text(encoding='utf-8')}" for token in (ROOT_TOKEN, reader))
 
 
 # --- Without a leader -------------------------------------------------------------------------------------------------
@@ -548,8 +667,10 @@ def test_5000_instances_take_one_request_per_service(running_agent, inventory, t
             assert len(found) == hosts
             names = [f"health/service/{name}" for name in (*SERVICES, "consul")]
             expected = Counter(f"/v1/{path}" for path in ("status/leader", "catalog/services", *names, *more))
-            agent.wait_for(lambda before=before: requests_in(log, before)["/v1/health/service/web"], "the requests")
-            assert requests_in(log, before) == expected
+            # The agent logs a request after it has answered it.
+            agent.wait_for(
+                lambda before=before, expected=expected: requests_in(log, before) == expected, f"exactly {expected}"
+            )
             assert len(inventory.groups["service_web"]) == (1000 if hosts_from == "instances" else 20)
         assert len(inventory.list(unix_socket=str(socket))) == 101
 
@@ -597,12 +718,20 @@ def test_documentation(any_core, documented_site):
         assert done.stdout == expected and not any_core.warnings
 
 
-def test_examples_have_options_that_exist(inventory):
-    """They name hosts and files that are not here."""
+@pytest.mark.parametrize("agent", ["deny"], indirect=True)
+def test_examples(inventory, agent, three_nodes, tmp_path):
+    """With an address, a token, a datacenter and a folder that exist here."""
     plugin = inventory_loader.get("dockyard.consul.consul")
     examples = list(yaml.safe_load_all(sys.modules[type(plugin).__module__].EXAMPLES))
-    assert len(examples) == 3
-    for example in examples:
-        example.pop("token", None)
-        message = inventory.error(**{**example, "host": "127.0.0.1", "port": 1, "retries": 0, "ca_path": os.devnull})
-        assert "connection refused" in message or "ca_path" in message
+    elsewhere = {"host": "127.0.0.1", "datacenter": "dc1", "cache_connection": str(tmp_path / "cache")}
+    nodes = ["app1", "app2", "spare", "tester"]
+    expected = [
+        (nodes, "service_web"),
+        (["web-1@app1"], "version_2"),
+        ([f"{node}.dc1" for node in nodes], "service_api"),
+    ]
+    for example, (hosts, group) in zip(examples, expected, strict=True):
+        replaced = {name: value for name, value in elsewhere.items() if name in example}
+        assert sorted(inventory.list(**{**example, **agent.connection, **replaced})) == hosts
+        assert inventory.groups[group]
+    assert list((tmp_path / "cache").iterdir())

@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.dockyard.consul.plugins.lookup import consul_kv
 
 
 def lookup(*terms, **options):
@@ -24,16 +28,17 @@ def show(expression, **keywords):
     return {"ansible.builtin.debug": {"msg": "{{ " + expression + " }}"}, **keywords}
 
 
+def evaluated(expression, connection):
+    """What a lookup returns, in this process."""
+    given = "".join(f", {name}={value!r}" for name, value in connection.items())
+    template = "{{ " + expression.replace(")", given + ")", 1) + " }}"
+    return Templar(DataLoader(), {}).template(trust_as_template(template))
+
+
 @pytest.fixture
-def read(playbook, agent):
-    """What lookups return, in one run."""
-
-    def run(*expressions, **options):
-        given = "".join(f", {name}={value!r}" for name, value in agent.connection.items())
-        results = playbook.run(*(show(one.replace(")", given + ")", 1)) for one in expressions), **options)
-        return [result["msg"] for result in (results if isinstance(results, list) else [results])]
-
-    return run
+def read(agent):
+    """What lookups return."""
+    return lambda *expressions: [evaluated(one, agent.connection) for one in expressions]
 
 
 @pytest.fixture
@@ -76,7 +81,6 @@ def test_what_is_read(read, agent, stored):
         lookup("app/none", default=None),
         lookup("app/none", json=True, default="not JSON"),
     )
-    # A template in a value stays text.
     assert answers == [
         ["Hello {{ 1 + 1 }}"],
         ["db.example", "", {"$base64": "/wA="}],
@@ -100,7 +104,7 @@ def test_what_is_read_can_be_written(read, playbook, agent, stored):
     copied = playbook.run({"dockyard.consul.consul_kv": {"prefix": "copy", "values": values}})
     assert len(copied["created"]) == 5
     assert agent.raw("copy/logo") == b"\xff\x00" and agent.raw("copy/message") == b"Hello {{ 1 + 1 }}"
-    assert read(lookup("copy", recurse=True), check=True) == read(lookup("app", recurse=True))
+    assert read(lookup("copy", recurse=True)) == read(lookup("app", recurse=True))
 
 
 def failures(playbook, agent, *expressions, connection=None, **options):
@@ -142,10 +146,38 @@ class TestUnderDeny:
         }
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible"), "localhost", "-c", "local", "-m", "ansible.builtin.debug",
-             "-a", "msg={{ " + lookup("app/db/host") + " }}"],
+             "-a", "msg={{ " + lookup("app/db/host", "app/message") + " }}"],
             check=False, capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
         )  # fmt: skip
         assert done.returncode == 0 and "db.example" in done.stdout, done.stdout + done.stderr
+        assert "Hello {{ 1 + 1 }}" in done.stdout, "a template in a value stays text"
+
+    def test_examples(self, agent, monkeypatch):
+        """Of the documentation, with the address and the CA of this agent."""
+        agent.api("PUT", "/v1/kv/shop/message", b"Hello")
+        agent.api("PUT", "/v1/kv/shop/db/host", b"db.example")
+        agent.api("PUT", "/v1/kv/shop/redis", b'{"redis_host": "r.example"}')
+        port, ca_path = agent.ports["https"], agent.connection["ca_path"]
+        monkeypatch.setenv("CONSUL_HTTP_ADDR", f"https://127.0.0.1:{port}")
+        monkeypatch.setenv("CONSUL_CACERT", ca_path)
+        monkeypatch.setenv("CONSUL_HTTP_TOKEN", agent.token)
+        text = consul_kv.EXAMPLES
+        for written, here in (
+            ("consul1.example.com", "127.0.0.1"),
+            ("8501", str(port)),
+            ("/etc/ssl/site-ca.pem", ca_path),
+        ):
+            assert written in text
+            text = text.replace(written, here)
+        shown = []
+        for task in yaml.safe_load(text):
+            message = trust_as_template(task["ansible.builtin.debug"]["msg"])
+            templar = Templar(DataLoader(), {"shop_reader_token": agent.token})
+            for item in templar.template(trust_as_template(task["loop"])) if "loop" in task else [None]:
+                templar.available_variables = {**templar.available_variables, "item": item}
+                shown.append(templar.template(message))
+        folder = ["db/host is db.example", "message is Hello", 'redis is {"redis_host": "r.example"}']
+        assert shown == ["Hello", "Hello", "blue", "r.example", ["Hello", "db.example"], *folder]
 
     def test_what_may_not_be_read_is_not_missing(self, playbook, agent, stored):
         rules = 'key_prefix "other/" { policy = "write" }'

@@ -1,21 +1,35 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The claims of docs/migration.md: its tasks run with community.general and with this collection, on a real agent."""
+"""The claims of docs/migration.md: its tasks run with community.general and with this collection, on a real agent. Most run in
+this process, because a task of a playbook takes half a second."""
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.community.general.plugins.modules import consul_agent_service
+from ansible_collections import community
+from ansible_collections.community.general.plugins.modules import (
+    consul_agent_check,
+    consul_agent_service,
+    consul_token,
+)
 from ansible_collections.community.general.plugins.modules import consul_kv as peer_kv
 from ansible_collections.community.general.plugins.modules import consul_kv_info as peer_kv_info
-from ansible_collections.dockyard.consul.plugins.modules import consul_kv, consul_kv_info, consul_service
+from ansible_collections.community.general.plugins.modules import consul_session as peer_session
+from ansible_collections.dockyard.consul.plugins.modules import (
+    consul_acl,
+    consul_kv,
+    consul_kv_info,
+    consul_service,
+)
 from in_process import Module
+from tasks_in_process import Tasks, module_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/migration.md").read_text(encoding="utf-8")
@@ -37,10 +51,6 @@ def blocks(heading):
     ]
 
 
-def module_of(task):
-    return next(key for key in task if "." in key)
-
-
 def renamed(task):
     module = module_of(task)
     ours = "dockyard.consul." + NAMES[module.removeprefix(PEER)]
@@ -51,16 +61,21 @@ DENY = pytest.mark.parametrize("agent", ["deny"], indirect=True)
 
 
 @pytest.fixture
-def run(playbook, agent):
-    """Results of tasks of both collections, in one run."""
+def play(playbook, agent):
+    """Results of tasks of both collections, in one run of ansible-playbook."""
     peer = {name: value for name, value in agent.connection.items() if name in PEER_OPTIONS}
 
     def results(tasks, **options):
         tasks = [{**task, "module_defaults": {"group/community.general.consul": peer}} for task in tasks]
-        found = playbook.run(*tasks, **options)
-        return found if isinstance(found, list) else [found]
+        return playbook.run(*tasks, **options)
 
     return results
+
+
+@pytest.fixture
+def run(agent):
+    """Results of tasks of both collections, in this process."""
+    return lambda tasks, **variables: Tasks(agent, **variables)(tasks)
 
 
 def lasting(data):
@@ -131,13 +146,38 @@ def test_tasks_move_by_their_name_alone(run, agent):
     for written in (tasks, [renamed(task) for task in tasks]):
         forget(agent)
         session = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
-        results = run(written, variables={"session_id": session})
+        results = run(written, session_id=session)
         seen.append((results, keys_of(agent), services_of(agent)))
         agent.api("PUT", f"/v1/session/destroy/{session}")
     (theirs, *their_state), (ours, *our_state) = seen
     assert their_state == our_state and len(theirs) == len(ours) == len(tasks)
     for task, their_result, our_result in zip(tasks, theirs, ours, strict=True):
         compare(task, their_result, our_result)
+
+
+@DENY
+def test_a_playbook(play, agent):
+    """A task of each module, with the names and the defaults of both collections, and what only Ansible itself shows."""
+    (tasks,) = blocks("Tasks that move by their name alone")
+    samples = {}
+    for task in tasks:
+        if "state" not in task[module_of(task)]:
+            samples.setdefault(module_of(task), task)
+    assert len(samples) == len(NAMES)
+    rewritten = ("consul and consul_agent_check", "consul_policy, consul_role and consul_token", "consul_session")
+    written = [task for heading in rewritten for task in blocks(heading)[1]]
+    agent.api("PUT", "/v1/kv/binary", b"\xff")
+    binary = [{f"{PEER}{name}": {"key": "binary"}, "ignore_errors": True} for name in ("consul_kv", "consul_kv_info")]
+    results = play([*samples.values(), *map(renamed, samples.values()), *written, *binary])
+    Module(consul_acl, agent)(**removal(blocks("consul_policy, consul_role and consul_token")[1]))
+    theirs, ours, others = results[:3], results[3:6], results[6:-2]
+    for task, their_result, our_result in zip(samples.values(), theirs, ours, strict=True):
+        # As step 3 says, only a service is changed once more.
+        changed = module_of(task) == f"{PEER}consul_agent_service"
+        compare(task, {**their_result, "changed": changed}, our_result)
+    assert [one["changed"] for one in others] == [True, True, True, False]
+    # Ours reads such a value: test_differences_of_consul_kv.
+    assert all(one["failed"] for one in results[-2:])
 
 
 OPEN = pytest.mark.parametrize("agent", ["open"], indirect=True)
@@ -215,7 +255,7 @@ def test_sessions(run, agent):
 
 
 @DENY
-def test_the_lookup(run, agent):
+def test_the_lookup(play, agent):
     values = {"shop/message": b"Hello", "shop/db/host": b"db", "shopping": b"x", "blank/a": b""}
     for key, value in values.items():
         agent.api("PUT", f"/v1/kv/{key}", value)
@@ -228,7 +268,7 @@ def test_the_lookup(run, agent):
         for term, recurse in (("shop", "true"), ("blank/a", "false"), ("none", "false"))
     ]
     rows[-1]["ignore_errors"] = True
-    theirs, ours, *told = run([*before, *after, *rows], variables=variables)
+    theirs, ours, *told = play([*before, *after, *rows], variables=variables)
     assert theirs["msg"] == ours["msg"] == ["Hello", "blue", ["db", "Hello"]]
     assert [row["msg"] for row in told[:-1]] == [
         ["db", "Hello", "x"],
@@ -309,12 +349,39 @@ def test_differences_of_consul_kv_info(agent):
     assert isinstance(theirs(key="empty")["index"], str) and isinstance(ours(key="empty")["index"], int)
 
 
+@DENY
+def test_differences_of_consul_acl(agent):
+    """Expiration: the other collection keeps the token, ours replaces it. Both create one again that has expired."""
+    token = {"accessor_id": "6a0f7a6e-3f0b-5f53-9a27-0f6bfb1c6c22", "description": "shop"}
+    theirs, ours = Module(consul_token, agent), Module(consul_acl, agent)
+
+    def expiration():
+        return agent.api("GET", f"/v1/acl/token/{token['accessor_id']}")["ExpirationTime"]
+
+    assert theirs(**token, expiration_ttl="1h")["operation"] == "create"
+    first = expiration()
+    assert not theirs(**token, expiration_ttl="2h")["changed"] and expiration() == first
+    secrets = {token["accessor_id"]: "99999999-2222-3333-4444-555555555552"}
+    replaced = ours(tokens=[{**token, "expiration_ttl": "2h"}], secrets=secrets)
+    assert set(replaced["operations"].values()) == {"replace"} and expiration() > first
+    ours(tokens=[{"accessor_id": token["accessor_id"], "state": "absent"}])
+
+
 @OPEN
-def test_a_value_that_is_not_text_is_an_error_of_the_other_collection_only(run, agent):
-    agent.api("PUT", "/v1/kv/binary", b"\xff")
-    tasks = [{f"{PEER}{name}": {"key": "binary"}, "ignore_errors": True} for name in ("consul_kv", "consul_kv_info")]
-    results = run([*tasks, *map(renamed, tasks)])
-    assert [bool(result.get("failed")) for result in results] == [True, True, False, False]
+def test_differences_of_consul_session(agent):
+    theirs = Module(peer_session, agent)
+    created = [theirs(name=name, ttl=600) for name in ("a", "b")]
+    assert {one["ttl"] for one in created} == {600}
+    assert isinstance(theirs(state="list")["sessions"], dict)
+    assert [theirs(state="absent", id=created[0]["session_id"])["changed"] for _again in range(2)] == [True, True]
+    assert isinstance(theirs(state="list")["sessions"], list)
+
+
+def test_the_version_that_was_compared():
+    """The page names it."""
+    manifest = Path(community.__path__[0]) / "general/MANIFEST.json"
+    version = json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
+    assert f"community.general {version}" in PAGE.replace("`", "")
 
 
 @OPEN
@@ -325,6 +392,8 @@ def test_differences_of_consul_service(agent):
     assert agent.api("GET", "/v1/agent/service/web")["Meta"] == {"a": "b"}
     ours(name="web", service_port=80)
     assert set(agent.api("GET", "/v1/agent/service/web")["Meta"]) == {"dockyard_consul_digest"}
+    check = Module(consul_agent_check, agent)(check_mode=True, id="c", name="c", ttl="30s")
+    assert check["changed"] and check["diff"]["after"] and agent.api("GET", "/v1/agent/checks") == {}
     ours(services=[{"name": "web", "id": "web-1"}, {"name": "web", "id": "web-2"}])
     assert "60" in ours(name="web", checks=[{"tcp": "127.0.0.1:80", "interval": "60"}])["msg"]
     assert ours(name="web", state="absent")["changed"] and agent.api("GET", "/v1/agent/services") == {}

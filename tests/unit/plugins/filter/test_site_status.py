@@ -162,7 +162,9 @@ def test_a_registration_that_acls_block(site):
     checks = {f"service:{identity}": {"status": "critical"}}
     site["hosts"]["app1"]["consul"] |= {"services": {identity: {}}, "checks": checks}
     (problem,) = site_status(**site)["problems"]
-    assert problem["where"] == "app1" and "ACLs block the agent" in problem["say"] and identity in problem["say"]
+    assert (
+        problem["where"] == "app1" and "Usually ACLs block the agent" in problem["say"] and identity in problem["say"]
+    )
 
 
 def test_a_service_that_never_came_to_the_catalog(site):
@@ -171,10 +173,49 @@ def test_a_service_that_never_came_to_the_catalog(site):
     (problem,) = site_status(**site)["problems"]
     assert (problem["kind"], problem["where"]) == ("registration", "lb1")
     assert "has the service shop, and the catalog does not" in problem["say"]
+    assert "Usually ACLs block the agent" in problem["say"]
     assert problem["say"].endswith("Register it with a token that has service:write for it")
 
     change(site, "members", lambda one: one["name"] == "lb1", state="failed")
     assert not [one for one in site_status(**site)["problems"] if one["kind"] == "registration"]
+
+
+def test_without_a_leader_the_catalog_is_old(site):
+    """No agent can write into it, whatever the ACLs are."""
+    identity = f"mydemo-{address('app1')}-5000"
+    checks = {f"service:{identity}": {"status": "critical"}}
+    site["hosts"]["app1"]["consul"] |= {"services": {identity: {}, "shop": {}}, "checks": checks}
+    site["hosts"]["app2"]["consul"] |= {"services": {}, "checks": {}}
+    assert len([one for one in site_status(**site)["problems"] if one["kind"] == "registration"]) == 3
+    for view in views(site):
+        view["leader"] = ""
+    assert {one["kind"] for one in site_status(**site)["problems"]} == {"leader"}
+
+
+def test_a_later_look_into_the_catalog_counts(site):
+    """A service came or went between the look of the server and that of the host."""
+    mine, other = f"mydemo-{address('app1')}-5000", f"mydemo-{address('app2')}-5000"
+    catalog = {"node": "app1", "services": {mine: {}, "shop": {}}}
+    site["hosts"]["app1"]["consul"] |= {"services": {mine: {}, "shop": {}, "lost": {}}, "catalog": catalog}
+    site["hosts"]["app2"]["consul"] |= {"services": {}, "catalog": {"node": "app2", "services": {}}}
+    (problem,) = site_status(**site)["problems"]
+    assert "has the service lost, and the catalog does not" in problem["say"]
+
+    # The name of another node in the inventory, and a node that the token may not read.
+    for catalog in ({"node": "app2", "services": {other: {}}}, None):
+        site["hosts"]["app1"]["consul"]["catalog"] = catalog
+        site["hosts"]["app2"]["consul"]["catalog"] = catalog
+        assert len(site_status(**site)["problems"]) == 3
+
+
+def test_an_unknown_status_is_critical(site):
+    """Consul takes any text as the status of a check of an external node, and serves the instance in DNS."""
+    identity = f"mydemo-{address('app1')}-5000"
+    change(site, "checks", lambda one: one["service_id"] == identity, status="unknown")
+    said = [(one["kind"], one["say"]) for one in site_status(**site)["problems"]]
+    assert [kind for kind, _say in said] == ["service", "check"] and "is unknown" in said[1][1]
+    (state, _other) = [one["status"] for one in site_status(**site)["data"]["services"]]
+    assert state == "critical"
 
 
 def test_what_the_agent_was_not_asked_is_no_problem(site):

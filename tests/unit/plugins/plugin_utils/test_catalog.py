@@ -4,9 +4,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import assemble, is_addressable, shortened, worst
+from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import (
+    PARALLEL,
+    Query,
+    Reader,
+    assemble,
+    is_addressable,
+    shortened,
+)
 
 
 def node(name, **fields):
@@ -16,19 +26,6 @@ def node(name, **fields):
 def entry(name, service="web", of_node="passing", of_service="passing", **fields):
     checks = [{"Status": of_node, "ServiceID": ""}, {"Status": of_service, "ServiceID": service}]
     return {"Node": node(name), "Service": {"ID": service, "Service": service, **fields}, "Checks": checks}
-
-
-@pytest.mark.parametrize(
-    "states, expected",
-    [
-        ([], "passing"),
-        (["passing"], "passing"),
-        (["passing", "warning"], "warning"),
-        (["warning", "critical", "passing"], "critical"),
-    ],
-)
-def test_worst(states, expected):
-    assert worst(states) == expected
 
 
 @pytest.mark.parametrize("name", ["web", "a/b", "schl\u00fcssel", "a b", "...", "a..b", "%2F"])
@@ -114,3 +111,61 @@ def test_an_instance_between_two_answers_of_consul_is_no_error():
     """The check of the node failed after the instance was read."""
     found, instances = assemble([entry("app1")], [node("app1")], [{"Node": "app1", "Status": "critical"}], passing=True)
     assert (found, instances) == ({}, [])
+
+
+# --- Reader -----------------------------------------------------------------------------------------------------------
+
+
+class Client:
+    """Answers by path, and keeps what was asked."""
+
+    place = base_url = "http://127.0.0.1:8500"
+    consistency = "default"
+
+    def __init__(self, answers, datacenter=None):
+        self.answers = {"status/leader": "192.0.2.1:8300", **answers}
+        self.datacenter = datacenter
+        self.asked = []
+
+    def get(self, path, params):
+        self.asked.append((path, params))
+        return Answer(200, self.answers.get(path), 1)
+
+
+def test_services_are_read_in_parallel():
+    """No answer comes before so many questions are open."""
+    everybody = threading.Barrier(PARALLEL)
+
+    class Slow(Client):
+        def get(self, path, params):
+            if path.startswith("health/service/"):
+                everybody.wait(5)
+            return super().get(path, params)
+
+    services = {f"web{number}": [] for number in range(PARALLEL)}
+    answers = {f"health/service/{name}": [entry("app1", name)] for name in services}
+    found = Reader(Slow({"catalog/services": services, **answers})).read(Query(all_nodes=False))
+    assert len(found.instances) == PARALLEL == 8
+
+
+def test_each_question_names_the_datacenter():
+    answers = {"catalog/services": {"web": []}, "health/service/web": [entry("app1")], "catalog/nodes": [node("app1")]}
+    client = Client(answers, datacenter="west")
+    Reader(client).read(Query())
+    assert len(client.asked) == 5 and all(params["dc"] == "west" for _path, params in client.asked)
+
+
+def test_a_token_that_reads_nodes_only():
+    client = Client({"catalog/nodes": [node("app1")]})
+    found = Reader(client).read(Query())
+    assert list(found.nodes) == ["app1"]
+    assert found.warnings == ['the token may read no service. Give it service_prefix "" { policy = "read" }']
+    with pytest.raises(ConsulError, match="^the token may read no service. Give it service_prefix"):
+        Reader(client).read(Query(all_nodes=False))
+
+
+def test_an_unknown_status_is_critical():
+    """Consul takes any text as the status of a check of an external node."""
+    (found, instances) = assemble([entry("app1", of_node="unknown", of_service="")])
+    assert found["app1"]["status"] == instances[0]["status"] == "critical"
+    assert assemble([entry("app1", of_node="unknown")], passing=True) == ({}, [])

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import Catalog, Query
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_hosts import (
@@ -11,6 +13,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_hosts impo
     Host,
     address_of,
     clashes,
+    distinct,
     group_name,
     group_sources,
     host_name,
@@ -75,7 +78,19 @@ def test_what_is_no_address(address):
         (("web-1", "app1"), "web-1@app1"),
         (("a b/c\td\ne\u2028f\xa0",), "a_b_c_d_e_f_"),
         (("../x",), ".._x"),
-        (("schl\u00fcssel", "[::1]:80"), "schl\u00fcssel@[::1]:80"),
+        # What means something in a pattern.
+        (("h:web:80", "n1"), "h_web_80@n1"),
+        (("a,b",), "a_b"),
+        (("!x", "n1"), "_x@n1"),
+        (("&x",), "_x"),
+        (("~x",), "_x"),
+        (("@x",), "_x"),
+        (("x!&~", "@n1"), "x!&~@@n1"),
+        (("web[1]*?",), "web_1___"),
+        # Ansible takes an address as a pattern.
+        (("2001:db8::1",), "2001:db8::1"),
+        (("fe80::1%eth0",), "fe80__1%eth0"),
+        (("schl\u00fcssel", "[::1]:80"), "schl\u00fcssel@___1__80"),
     ],
 )
 def test_host_names(parts, expected):
@@ -113,7 +128,7 @@ def test_hosts_of_instances():
 
 def test_merged():
     hosts = instance_hosts(CATALOG, ["service"])
-    other = Host("other", {"consul_health": "passing"}, [])
+    other = Host(("other",), "other", {"consul_health": "passing"}, [])
     for host in hosts:
         host.name = "app1"
     one, two = merged([*hosts, other])
@@ -121,6 +136,38 @@ def test_merged():
     assert [service["name"] for service in one.services] == ["api", "web"]
     assert one.variables["consul_services"] == one.services and one.variables["consul_service"]["name"] == "api"
     assert one.variables["consul_health"] == "warning" and one.variables["ansible_host"] == "203.0.113.1"
+
+
+def test_a_merged_host_is_in_the_groups_of_all_its_parts():
+    east = {**NODE, "name": "app2", "datacenter": "east", "meta": {"rack": "b", "floor": "2"}}
+    two = Catalog(nodes={"app1": NODE, "app2": east}, instances=[WEB, {**API, "node": "app2"}])
+    for hosts in (node_hosts(two, ["node"]), instance_hosts(two, ["node"])):
+        for host in hosts:
+            host.name = "one"
+        (one,) = merged(hosts)
+        assert group_sources(one, GROUPINGS) == {
+            ("service", "api"),
+            ("service", "web"),
+            ("tag", "blue"),
+            ("datacenter", "dc1"),
+            ("datacenter", "east"),
+            ("node_meta", "rack", "a"),
+            ("node_meta", "rack", "b"),
+            ("node_meta", "floor", "2"),
+            ("health", "warning"),
+        }
+
+
+def test_hosts_of_different_names_in_consul_are_never_one():
+    """The one without a replaced character keeps its name."""
+    names = [("a b",), ("a_b",), ("a/b",), ("c",)]
+    hosts = [Host(name, host_name(*name), {}, []) for name in names]
+    kept, left_out = distinct(hosts)
+    assert [host.source for host in kept] == [("a_b",), ("c",)]
+    assert [host.source for host in left_out] == [("a b",), ("a/b",)]
+    # An id and a node name may have '@' in them.
+    kept, left_out = distinct([Host(name, host_name(*name), {}, []) for name in (("a", "b@c"), ("a@b", "c"))])
+    assert (len(kept), len(left_out)) == (1, 1)
 
 
 def test_groups():
@@ -150,6 +197,23 @@ def test_clashes():
 
 def test_each_question_has_its_own_place_in_the_cache():
     queries = [Query(), Query(services=[]), Query(filter="x"), Query(passing=True), Query(all_nodes=False)]
-    digests = {query_digest(query, place, "dc1") for query in queries for place in ("http://a", "http://b")}
-    assert len(digests) == 10
-    assert query_digest(Query(), "http://a", "dc1") == query_digest(Query(), "http://a", "dc1")
+    places = [("http://a", "dc1", "default"), ("http://b", "dc1", "default"), ("http://a", "dc1", "stale")]
+    secrets = [(None, None), ("token-1", None), ("token-2", None), (None, "user:token-1"), (None, "token-1")]
+    questions = [(query, places[0], secrets[0]) for query in queries]
+    questions += [(queries[0], place, secrets[0]) for place in places[1:]]
+    questions += [(queries[0], places[0], secret) for secret in secrets[1:]]
+    keys = [query_digest(query, *place, secrets=secret) for query, place, secret in questions]
+    assert len(set(keys)) == len(keys) == len(questions)
+    assert keys == [query_digest(query, *place, secrets=secret) for query, place, secret in questions]
+
+
+def test_a_token_cannot_be_tried_fast(monkeypatch):
+    """A reader of the cache folder sees the keys."""
+    seen = []
+    slow = hashlib.pbkdf2_hmac
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", lambda *options: seen.append(options) or slow(*options))
+    query_digest(Query(), "http://a", secrets=(None, ""))
+    assert not seen
+    query_digest(Query(), "http://a", secrets=("token", None))
+    ((_hash, secret, salt, rounds, _length),) = seen
+    assert b"token" in secret and b"http://a" in salt and rounds >= 600_000
