@@ -6,6 +6,8 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
+    """The connection to Consul's HTTP API: of modules, the lookup and the inventory plugin. The attributes are of modules."""
+
     DOCUMENTATION = r"""
 options:
   host:
@@ -21,12 +23,14 @@ options:
   scheme:
     description:
       - Scheme of the agent's HTTP API.
-      - Defaults to the scheme in E(CONSUL_HTTP_ADDR), otherwise V(https) if E(CONSUL_HTTP_SSL) is true, otherwise V(http).
+      - Defaults to V(https) if E(CONSUL_HTTP_SSL) is true, otherwise to the scheme in E(CONSUL_HTTP_ADDR), otherwise
+        V(http). For a UNIX socket, the default is V(http).
     type: str
     choices: [http, https]
   unix_socket:
     description:
-      - UNIX socket of the agent's HTTP API, an absolute path. O(host) and O(port) are then ignored.
+      - UNIX socket of the agent's HTTP API, an absolute path. O(host), O(port) and an address in E(CONSUL_HTTP_ADDR) are
+        then ignored.
       - Defaults to the path in E(CONSUL_HTTP_ADDR) if that begins with C(unix://) and O(host) is not set.
     type: path
   path_prefix:
@@ -38,7 +42,7 @@ options:
     description:
       - ACL token. It is sent in a header, never in a URL.
       - Defaults to the content of the file in E(CONSUL_HTTP_TOKEN_FILE), otherwise to E(CONSUL_HTTP_TOKEN).
-      - A token that Consul does not know is an error, in every O(ignore:state).
+      - A token that Consul does not know is an error, even if there is nothing to do.
     type: str
   http_auth:
     description:
@@ -53,17 +57,18 @@ options:
     type: bool
   ca_path:
     description:
-      - File on the managed host with the CA certificates to trust, or a folder of such files, which is read at any depth.
+      - File with the CA certificates to trust, or a folder of such files, which is read at any depth. It is on the host
+        that runs the module or plugin.
       - Defaults to E(CONSUL_CACERT), otherwise to E(CONSUL_CAPATH), otherwise to the CA certificates that the host trusts.
     type: path
   client_cert:
     description:
-      - File on the managed host with the client certificate, for an agent that requires one.
+      - File with the client certificate, for an agent that requires one. It is on the host that runs the module or plugin.
       - Defaults to E(CONSUL_CLIENT_CERT).
     type: path
   client_key:
     description:
-      - File on the managed host with the private key of O(client_cert).
+      - File with the private key of O(client_cert). It is on the host that runs the module or plugin.
       - Defaults to E(CONSUL_CLIENT_KEY).
     type: path
   tls_server_name:
@@ -86,8 +91,7 @@ options:
     type: str
   partition:
     description:
-      - Admin partition (Consul Enterprise 1.11 or newer). The module asks the agent first whether it has partitions, since
-        an older agent ignores this parameter.
+      - Admin partition (Consul Enterprise 1.11 or newer). An older agent would ignore it, so it is an error there.
       - Defaults to E(CONSUL_PARTITION).
       - Tested as O(namespace).
     type: str
@@ -99,15 +103,19 @@ options:
     choices: [default, consistent, stale]
     default: default
   timeout:
-    description: Timeout for an answer, in seconds.
+    description: Timeout for an answer, in seconds, above 0.
     type: float
     default: 10
   retries:
     description:
       - How often a request is repeated if the connection is refused, or if the answer is 429, 503, or 500 because there is
-        no leader. Only requests that are safe to repeat are repeated. The pauses grow from 0.25 s to 4 s.
+        no leader. Only requests that are safe to repeat are repeated. The pauses grow from 0.25 s to 4 s. 0 or more.
     type: int
     default: 3
+"""
+
+    ATTRIBUTES = r"""
+options: {}
 attributes:
   check_mode:
     support: full

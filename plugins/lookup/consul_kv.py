@@ -17,13 +17,6 @@ description:
     M(dockyard.consul.consul_kv) accepts as a value.
 extends_documentation_fragment:
   - dockyard.consul.consul
-attributes:
-  check_mode:
-    support: full
-    description: Reads also in check mode.
-  diff_mode:
-    support: none
-    description: Shows no diff, because it changes nothing.
 options:
   _terms:
     description:
@@ -41,7 +34,9 @@ options:
     type: bool
     default: false
   json:
-    description: Decode the values as JSON. A value that is not JSON is an error.
+    description:
+      - Decode the values as JSON. A value that is not JSON is an error.
+      - JSON with a field twice in an object, with a number that is too large, or with more than 100 levels is an error too.
     type: bool
     default: false
   default:
@@ -53,7 +48,9 @@ options:
 notes:
   - Lookups run on the controller, in the user's environment. The environment variables, the files and the agent are those
     of the controller. C(environment) of a task and C(module_defaults) have no effect.
-  - Use C(no_log) on tasks that receive a secret. The token appears in no message.
+  - Use C(no_log) on tasks that receive a secret.
+  - Give the token as a variable or in the environment. Ansible prints the source line of a template that fails, so a
+    literal token in it is printed.
 seealso:
   - module: dockyard.consul.consul_kv
   - module: dockyard.consul.consul_kv_info
@@ -97,7 +94,6 @@ _raw:
 """
 
 import base64
-import json
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -108,7 +104,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
     settings_from,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, Record, named
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder, parsed
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
 
 MISSING = object()  # not None, which JSON's null becomes
@@ -172,12 +168,6 @@ def decoded(record: Record, as_json: bool) -> Any:
     if not as_json:
         return text
     try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except RecursionError as error:
-        raise ConsulError(f"{named(record.key)}: the value is nested too deeply") from error
+        return parsed(text)
     except ValueError as error:
         raise ConsulError(f"{named(record.key)}: the value is not JSON: {error}") from error
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"JSON has no {name}")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import JSON_OPTIONS, without_headers
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import JSON_OPTIONS, without_secrets
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
 
 
@@ -13,5 +13,5 @@ class CheckModule(ConsulModule):
     json_options = JSON_OPTIONS
 
     def shown_params(self):
-        """Headers carry credentials. C(no_log) would garble every message that holds a short value of one."""
-        return without_headers(self.params)
+        """C(no_log) knows no field of a sidecar, and would garble every message that holds a short value of a header."""
+        return without_secrets(self.params)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Definitions of health checks: from a task's options to what Consul's API takes, or the reason why it would not.
+"""Definitions of health checks: from a task's options to what Consul's API takes, or the reason why Consul would refuse it.
 
 Pure functions. The modules consul_service and consul_check use them."""
 
@@ -56,25 +56,30 @@ CHECK_FIELDS = {
     "deregister_critical_service_after": "DeregisterCriticalServiceAfter",
 }
 CHECK_DURATIONS = ("ttl", "interval", "timeout", "deregister_critical_service_after")
-CHECK_KINDS = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "ttl", "args", "alias_service", "alias_node")
+CHECK_TYPES = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "ttl", "args", "alias_service", "alias_node")
 DURATION_FIELDS = {CHECK_FIELDS[name] for name in CHECK_DURATIONS}
-KINDS_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "args")
+TYPES_WITH_INTERVAL = ("http", "tcp", "udp", "h2ping", "grpc", "os_service", "args")
 COUNTS = ("success_before_passing", "failures_before_warning", "failures_before_critical", "output_max_size")
 
-# The first version of Consul with a field, by its name in the API.
+# The first versions of Consul with a field, by its name in the API: one for each series that got it later, such as 1.9, and
+# the first of all newer ones. https://github.com/hashicorp/consul/blob/main/CHANGELOG.md
 SINCE = {
-    "DisableRedirects": (1, 10, 10),
-    "TLSServerName": (1, 9, 0),
-    "TCPUseTLS": (1, 16, 2),
-    "UDP": (1, 13, 0),
-    "H2PING": (1, 10, 0),
-    "H2PingUseTLS": (1, 11, 0),
-    "OSService": (1, 14, 0),
-    "FailuresBeforeWarning": (1, 11, 0),
+    "DisableRedirects": ((1, 9, 17), (1, 10, 10), (1, 11, 5), (1, 12, 0)),
+    "TLSServerName": ((1, 10, 0),),
+    "TCPUseTLS": ((1, 16, 2),),
+    "UDP": ((1, 13, 0),),
+    "H2PING": ((1, 10, 0),),
+    "H2PingUseTLS": ((1, 11, 0),),
+    "OSService": ((1, 14, 0),),
+    "FailuresBeforeWarning": ((1, 11, 0),),
 }
 
 # A structure as their value stands for its JSON.
 JSON_OPTIONS = ("body",)
+
+# By their plain names.
+SECRET_FIELDS = ("header", "token", "servicetoken")
+STRUCTURES = ("services", "connect", "sidecarservice", "proxy", "check", "checks")
 
 CHECK_SPEC = {
     "id": {"type": "str", "aliases": ["check_id"]},
@@ -154,13 +159,13 @@ def refuse_id(identity, where):
 
 
 def validate_check(check, where):
-    kinds = [kind for kind in CHECK_KINDS if kind in check]
-    if len(kinds) != 1 and kinds != ["alias_service", "alias_node"]:
-        found = ", ".join(kinds) or "none"
-        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_KINDS)} is needed, found: {found}")
-    if kinds[0] in KINDS_WITH_INTERVAL and "interval" not in check:
-        raise ConsulError(f"{where}: {kinds[0]} needs an interval, such as 10s")
-    if kinds[0] == "ttl" and "interval" in check:
+    types = [name for name in CHECK_TYPES if name in check]
+    if len(types) != 1 and types != ["alias_service", "alias_node"]:
+        found = ", ".join(types) or "none"
+        raise ConsulError(f"{where}: exactly one of {', '.join(CHECK_TYPES)} is needed, found: {found}")
+    if types[0] in TYPES_WITH_INTERVAL and "interval" not in check:
+        raise ConsulError(f"{where}: {types[0]} needs an interval, such as 10s")
+    if types[0] == "ttl" and "interval" in check:
         raise ConsulError(f"{where}: a check with ttl has no interval: the service reports by itself")
     for name in CHECK_DURATIONS:
         if name in check:
@@ -175,13 +180,13 @@ def validate_check(check, where):
         )
 
 
-def kind_of(check):
+def type_of(check):
     """The type of check that Consul shows for a definition."""
     if check.get("Args"):
         return "docker" if check.get("DockerContainerID") else "script"
     if check.get("AliasService") or check.get("AliasNode"):
         return "alias"
-    return next(option for option in CHECK_KINDS if check.get(CHECK_FIELDS[option]))
+    return next(option for option in CHECK_TYPES if check.get(CHECK_FIELDS[option]))
 
 
 def normal_durations(check):
@@ -209,12 +214,19 @@ def what_an_agent_lacks(check, version, scripts):
     whether it runs the commands of checks, each None if not known."""
     if version is not None:
         for field, since in SINCE.items():
-            if check.get(field) is not None and version < since:
+            if check.get(field) is not None and not is_since(version, since):
                 option = next(name for name, api in CHECK_FIELDS.items() if api == field)
-                return f"{option} requires Consul {dotted(since)}, and this agent is {dotted(version)}"
+                versions = ", ".join(dotted(first) for first in since)
+                return f"{option} requires Consul {versions} or newer, and this agent is {dotted(version)}"
     if check.get("Args") and scripts is False:
         return "args: this agent runs no commands for checks: set enable_script_checks in its configuration"
     return ""
+
+
+def is_since(version, since):
+    """Whether a version is one of these first versions, or newer than the one of its series, or than the last of them."""
+    of_series = [first for first in since if first[:2] == version[:2]]
+    return version >= (of_series or since[-1:])[0]
 
 
 def version_of(text_of_agent):
@@ -227,24 +239,33 @@ def dotted(version):
     return ".".join(str(number) for number in version)
 
 
+def plain(name):
+    """The name of a field as Consul compares it: it takes SidecarService as well as sidecar_service."""
+    return str(name).replace("_", "").lower()
+
+
 def shown_check(check):
-    """A check for a diff. Headers carry credentials."""
-    view = {name: value for name, value in check.items() if name != "CheckID"}
-    if "Header" in view:
-        view["Header"] = hidden_values(view["Header"])
-    return view
+    """A check for a diff."""
+    return without_secrets({name: value for name, value in check.items() if name != "CheckID"})
 
 
-def hidden_values(header):
-    return dict.fromkeys(header, HIDDEN) if isinstance(header, dict) else header and HIDDEN
-
-
-def without_headers(options):
-    """Options at any depth, with the values of C(header) hidden."""
+def without_secrets(options):
+    """Options or a definition, with the tokens and the values of headers hidden at any depth. So is a text that stands for
+    a structure, because it may hold one of these."""
     if isinstance(options, list):
-        return [without_headers(item) for item in options]
+        return [without_secrets(item) for item in options]
     if not isinstance(options, dict):
         return options
-    return {
-        name: hidden_values(value) if name == "header" else without_headers(value) for name, value in options.items()
-    }
+    return {name: _without_secrets(plain(name), value) for name, value in options.items()}
+
+
+def _without_secrets(name, value):
+    if name == "header" and isinstance(value, dict):
+        return dict.fromkeys(value, HIDDEN)
+    if name in SECRET_FIELDS:
+        return value and HIDDEN
+    if name in STRUCTURES and isinstance(value, list):
+        return [_without_secrets(name, item) for item in value]
+    if name in STRUCTURES and isinstance(value, str):
+        return value and HIDDEN
+    return without_secrets(value)

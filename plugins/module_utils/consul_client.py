@@ -64,13 +64,14 @@ def settings_from(options, environ=None):
     """Fill in unset connection options from the variables that the consul command line reads."""
     environ = os.environ if environ is None else environ
     settings = {name: value for name, value in options.items() if value is not None}
-    # Another host than that of CONSUL_HTTP_ADDR has neither its socket nor its path, and must not get its password.
-    own_host = "host" in settings or "unix_socket" in settings
     if environ.get("CONSUL_HTTP_AUTH"):
         settings.setdefault("http_auth", environ["CONSUL_HTTP_AUTH"])
-    for name, value in _address_from(environ).items():
-        if not own_host or name not in ("unix_socket", "path_prefix", "http_auth"):
-            settings.setdefault(name, value)
+    address = {} if "unix_socket" in settings else _address_from(environ)
+    if "host" in settings:
+        # Another host has neither the socket nor the path of the address, and must not get its password.
+        for name in ("unix_socket", "path_prefix", "http_auth"):
+            address.pop(name, None)
+    settings = {**address, **settings}
     for name, variables in (
         ("ca_path", ("CONSUL_CACERT", "CONSUL_CAPATH")),
         ("client_cert", ("CONSUL_CLIENT_CERT",)),
@@ -177,6 +178,10 @@ class ConsulClient:
         host = _checked_host(host)
         if not 0 < port < 65536:
             raise ConsulError(f"port: {port} is not a TCP port: write a number from 1 to 65535")
+        if not 0 < timeout < float("inf"):
+            raise ConsulError(f"timeout: {timeout:g} is not a number of seconds above 0")
+        if retries < 0:
+            raise ConsulError(f"retries: {retries} is below 0")
         if unix_socket and not os.path.isabs(unix_socket):
             raise ConsulError(f"unix_socket: {unix_socket!r} is not an absolute path")
         for option, path in (("ca_path", ca_path), ("client_cert", client_cert), ("client_key", client_key)):

@@ -128,7 +128,7 @@ def _hide_in_text(text, patterns, other):
     try:
         content = parsed(text)
     except ValueError:
-        return _hidden(text, other)  # who knows what a reader with fewer scruples finds in it
+        return _hidden(text, other)  # a more tolerant parser may find the fields
     try:
         other = parsed(other)
     except ValueError:

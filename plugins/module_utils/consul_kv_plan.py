@@ -21,6 +21,7 @@ def check_options(params):
     locks = state in LOCKS
     sets = state == "present" and params["value"] is not None
     reads = state == "present" and values is None and not sets
+    removes = state == "absent"
     for option, useless, advice in (
         ("prefix", params["prefix"] and values is None, "it is the folder of values; with key, write the whole key"),
         (
@@ -28,7 +29,8 @@ def check_options(params):
             params["purge"] and values is None,
             "it removes the keys under prefix that values lacks; give values",
         ),
-        ("purge", params["purge"] and state == "absent", "to remove a folder, use key and recurse"),
+        ("purge", params["purge"] and removes, "to remove a folder, use key and recurse"),
+        ("value", params["value"] is not None and removes, "state absent removes the key, whatever its value"),
         ("recurse", params["recurse"] and values is not None, "to remove a folder, use key instead of values"),
         ("recurse", params["recurse"] and sets, "a value is written to one key; to write many, use values"),
         ("recurse", params["recurse"] and locks, "a lock is on one key"),
@@ -37,6 +39,7 @@ def check_options(params):
         ("cas", params["cas"] is not None and reads, "it is a condition for writing; give a value"),
         ("session", params["session"] and not locks, "it is used with state acquire or release only"),
         ("flags", params["flags"] is not None and reads, "they are written with a value; give one"),
+        ("flags", params["flags"] is not None and removes, "state absent removes the key, whatever its flags"),
     ):
         if useless:
             raise ConsulError(f"{option}: it would have no effect here: {advice}")
@@ -64,7 +67,7 @@ def plan_many(params, store):
     tree = folder(params["prefix"])
     if params["purge"] and not tree and not params["force"]:
         raise ConsulError("purge with an empty prefix would remove all other keys of the store: set prefix, or force")
-    before = store.tree(tree)
+    before = store.tree(tree) if tree or params["purge"] else store.records(list(wanted))
     if params["state"] == "absent":
         return before, [removal(before[key]) for key in wanted if key in before]
     changes = [setting(key, value, before.get(key), params["flags"]) for key, value in wanted.items()]
@@ -107,18 +110,18 @@ def plan_lock(params, store):
     if holder not in (None, session):
         raise ConsulError(f"{named(key)}: the lock is held by another session, {holder}")
     before = {key: record} if record else {}
-    held = holder == session
-    if params["state"] == "release":
-        if not held:
-            return before, []
-        return before, [
-            setting(key, record.value if wanted is None else wanted, record, params["flags"], "unlock", session)
-        ]
-    if held and wanted in (None, record.value) and params["flags"] in (None, record.flags):
+    value, flags = (record.value, record.flags) if record else (None, None)
+    is_written = wanted in (None, value) and params["flags"] in (None, flags)
+    held, acquires = holder == session, params["state"] == "acquire"
+    if is_written and held == acquires:
         return before, []
+    if not held and not acquires:
+        raise ConsulError(
+            f"{named(key)}: the session {session} does not hold the lock, so value and flags are not written"
+        )
     if wanted is None:
-        wanted = record.value if record else b""
-    return before, [setting(key, wanted, record, params["flags"], "lock", session)]
+        wanted = value or b""
+    return before, [setting(key, wanted, record, params["flags"], "lock" if acquires else "unlock", session)]
 
 
 def setting(key, value, record, flags, verb="cas", session=None):

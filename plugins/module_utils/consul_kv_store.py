@@ -25,30 +25,32 @@ Record = collections.namedtuple("Record", "key value flags index create_index lo
 
 
 class Change(collections.namedtuple("Change", "verb key value flags index session")):
-    """One operation of a transaction. C(index) is what was read: 0 means that the key must not exist."""
+    """One write of a transaction. C(index) is what was read: 0 means that the key must not exist."""
 
     __slots__ = ()
 
     def __new__(cls, verb, key, value=None, flags=0, index=0, session=None):
         return super().__new__(cls, verb, key, value, flags, index, session)
 
-    def operation(self):
-        operation = {"Verb": self.verb, "Key": self.key}
+    def operations(self):
+        """Consul compares no index for a lock, so an operation of its own does that."""
+        write = {"Verb": self.verb, "Key": self.key}
         if self.value is not None:
-            operation.update(Value=base64.b64encode(self.value).decode("ascii"), Flags=self.flags)
-        if self.session:
-            operation["Session"] = self.session
-        else:
-            operation["Index"] = self.index
-        return {"KV": operation}
+            write.update(Value=base64.b64encode(self.value).decode("ascii"), Flags=self.flags)
+        if not self.session:
+            return [{"KV": dict(write, Index=self.index)}]
+        check = {"Verb": "check-not-exists", "Key": self.key}
+        if self.index:
+            check = {"Verb": "check-index", "Key": self.key, "Index": self.index}
+        return [{"KV": check}, {"KV": dict(write, Session=self.session)}]
 
     def holds(self, record):
         """Whether someone else did the same: C(record) is what is stored now."""
         if self.verb == "delete-cas":
             return record is None
-        if self.verb == "unlock":
-            return record is None or record.session != self.session
-        return self.verb == "cas" and record is not None and (record.value, record.flags) == (self.value, self.flags)
+        if record is None or self.verb == "lock" or (self.verb == "unlock" and record.session):
+            return False
+        return (record.value, record.flags) == (self.value, self.flags)
 
 
 class LostRace(ConsulError):
@@ -99,6 +101,31 @@ class KVStore:
             self.client.get("kv/" + prefix, self._dc, missing_ok=True)
         return {record.key: record for record in records}
 
+    def records(self, keys):
+        """The records of these keys, by key."""
+        found = {}
+        for batch in batches([Change("get", key) for key in keys]):
+            found.update(self._stored([change.key for change in batch]))
+        return found
+
+    def _stored(self, keys):
+        """The records of keys that fit in one transaction, which Consul refuses while one of them does not exist."""
+        try:
+            answer = self._read_by_transaction("get", *keys)
+        except ConsulError as error:
+            failures = _failures(error)
+            if not failures or not all(ABSENT.search(what) for _number, what in failures):
+                raise
+            absent = [keys[number] for number, _what in failures]
+            self._refuse_unreadable(*absent)
+            present = [key for key in keys if key not in absent]
+            return self._stored(present) if present else {}
+        records = {result["KV"]["Key"]: _record(result["KV"]) for result in answer.data["Results"] or []}
+        left_out = [key for key in keys if key not in records]
+        if left_out:
+            self._refuse_unreadable(*left_out)
+        return records
+
     def names(self, prefix, separator=None):
         """The names of all keys that begin with the prefix, cut after the first separator that follows it."""
         if not in_a_url(prefix):
@@ -119,24 +146,25 @@ class KVStore:
             self._refuse_unreadable(prefix)
         return {record.key: record for record in records}
 
-    def _refuse_unreadable(self, key):
+    def _refuse_unreadable(self, *keys):
         """A transaction leaves out what the token may not read, but refuses to check it."""
         try:
-            self._read_by_transaction("check-not-exists", key)
+            self._read_by_transaction("check-not-exists", *keys)
         except ConsulError as error:
-            if "Permission denied" in (error.words or ""):
-                message = (
-                    f"{named(key)}: Permission denied (the token's policies do not allow to read it, or none was given)"
-                )
-                raise ConsulError(message, 403, error.method, error.path, error.words) from error
-            if error.status != 409:  # 409 without that: someone has just made the key
+            failures = _failures(error)
+            if failures is None:
                 raise
+            # Another failure means that someone has just made the key.
+            denied = [keys[number] for number, what in failures if "Permission denied" in what]
+            if denied:
+                message = f"{named(denied[0])}: {UNREADABLE}"
+                raise ConsulError(message, 403, error.method, error.path, error.words) from error
 
-    def _read_by_transaction(self, verb, key):
+    def _read_by_transaction(self, verb, *keys):
         params = dict(self._dc)
         if self.client.consistency != "default":
             params[self.client.consistency] = ""
-        return self.client.put("txn", params, [{"KV": {"Verb": verb, "Key": key}}], idempotent=True)
+        return self.client.put("txn", params, [{"KV": {"Verb": verb, "Key": key}} for key in keys], idempotent=True)
 
     def rehearse(self, changes):
         """Raise what C(apply) would: a missing right, an unknown session. Nothing is written: no transaction of these
@@ -144,16 +172,17 @@ class KVStore:
         small = [change if change.value is None else change._replace(value=b"") for change in changes]
         for batch in batches(small, MAX_OPERATIONS - 2):
             impossible = [{"KV": {"Verb": verb, "Key": batch[0].key}} for verb in ("check-not-exists", "get")]
-            operations = [change.operation() for change in batch]
+            operations, changes_of = _flat(batch)
             try:
                 self.client.put("txn", self._dc, [*impossible, *operations], idempotent=True)
             except ConsulError as error:
                 failures = _failures(error)
                 if failures is None:
                     raise
-                own = [(number - 2, what) for number, what in failures if number >= 2 and not LOST.search(what)]
+                own = [(changes_of[number - 2], what) for number, what in failures if number >= 2]
+                own = [(change, what) for change, what in own if not LOST.search(what)]
                 if own:
-                    raise _refusal(error, own, batch) from error
+                    raise _refusal(error, own) from error
 
     def apply(self, changes, settle=True):
         """Write in as few atomic steps as Consul takes.
@@ -188,12 +217,14 @@ class KVStore:
     def _apply_batch(self, batch):
         if len(batch) == 1 and _size(batch[0]) > MAX_TRANSACTION:
             return self._put(batch[0])
+        operations, changes_of = _flat(batch)
         try:
-            answer = self.client.put("txn", self._dc, [change.operation() for change in batch])
+            answer = self.client.put("txn", self._dc, operations)
         except ConsulError as error:
             failures = _failures(error)
             if failures and all(LOST.search(what) for _number, what in failures):
-                raise LostRace(error, [batch[number] for number, _what in failures]) from error
+                lost = dict.fromkeys(changes_of[number] for number, _what in failures)
+                raise LostRace(error, list(lost)) from error
             raise
         if not isinstance(answer.data, dict) or answer.data.get("Errors"):
             raise ConsulError("Consul did not confirm the transaction")
@@ -205,9 +236,6 @@ class KVStore:
     def _put(self, change):
         """A value that, in base64, is too large for a transaction."""
         params = dict(self._dc, flags=change.flags, cas=change.index)
-        if change.session:
-            params = dict(self._dc, flags=change.flags)
-            params["acquire" if change.verb == "lock" else "release"] = change.session
         if self.client.put("kv/" + change.key, params, change.value).data is not True:
             words = f"{named(change.key)}: Consul answered false: it was changed by someone else in the meantime"
             raise LostRace(ConsulError(words), [change])
@@ -242,19 +270,28 @@ def cut(keys, prefix, separator):
 
 def batches(changes, most=MAX_OPERATIONS):
     """Split into lists that fit in one transaction each."""
-    batch, size = [], 0
+    batch, count, size = [], 0, 0
     for change in changes:
-        if batch and (len(batch) == most or size + _size(change) > MAX_TRANSACTION):
+        operations = change.operations()
+        length = len(json.dumps(operations))
+        if batch and (count + len(operations) > most or size + length > MAX_TRANSACTION):
             yield batch
-            batch, size = [], 0
+            batch, count, size = [], 0, 0
         batch.append(change)
-        size += _size(change)
+        count += len(operations)
+        size += length
     if batch:
         yield batch
 
 
 def _size(change):
-    return len(json.dumps(change.operation())) + 2
+    return len(json.dumps(change.operations()))
+
+
+def _flat(batch):
+    """The operations of a batch, and the change that each belongs to."""
+    pairs = [(operation, change) for change in batch for operation in change.operations()]
+    return [operation for operation, _change in pairs], [change for _operation, change in pairs]
 
 
 def _record(item):
@@ -276,7 +313,14 @@ def named(key):
 
 def check_sizes(changes):
     for change in changes:
-        if _size(change) > MAX_TRANSACTION and not in_a_url(change.key):
+        if _size(change) <= MAX_TRANSACTION:
+            continue
+        if change.session:
+            raise ConsulError(
+                f"{named(change.key)}: the value is too large to be locked or unlocked in a transaction: store it under"
+                " another key"
+            )
+        if not in_a_url(change.key):
             raise ConsulError(
                 f"{named(change.key)}: the value is too large for a transaction, and Consul takes this key in no other way"
             )
@@ -294,9 +338,10 @@ def in_a_url(key):
     )
 
 
-LOST = re.compile(r"index is stale|lock isn't held")
+ABSENT = re.compile(r"key .* doesn't exist\Z", re.DOTALL)
+LOST = re.compile(r"index is stale|failed index check|failed to check index|\" exists\Z|lock isn't held")
+UNREADABLE = "Permission denied (the token's policies do not allow to read it, or none was given)"
 IN_OUR_WORDS = (
-    ("index is stale", "changed by someone else since it was read; run again"),
     (
         "invalid session",
         "the session {session} is unknown to Consul: it has expired or was destroyed; create another one",
@@ -312,7 +357,7 @@ def _in_our_words(what, change):
     for words, ours in IN_OUR_WORDS:
         if words in what:
             return ours.format(session=change.session)
-    return what
+    return "changed by someone else since it was read; run again" if LOST.search(what) else what
 
 
 def _failures(error):
@@ -326,16 +371,17 @@ def _failures(error):
 
 
 def _explain(error, batch):
-    """Name the keys that a refused write stumbled over."""
-    failures = _failures(error)
-    if failures is None and "invalid session" in (error.words or ""):
-        failures = [(0, error.words)]
-    if failures is None or any(number >= len(batch) for number, _what in failures):
+    """Name the keys that Consul refused to write."""
+    failures, changes_of = _failures(error), _flat(batch)[1]
+    if failures is None or any(number >= len(changes_of) for number, _what in failures):
         return error
-    return _refusal(error, failures, batch)
+    return _refusal(error, [(changes_of[number], what) for number, what in failures])
 
 
-def _refusal(error, failures, batch):
-    reasons = [f"{named(batch[number].key)}: {_in_our_words(what, batch[number])}" for number, what in failures]
-    message = f"Consul refused to write {'; '.join(reasons)}"
+def _refusal(error, failures):
+    """One reason for each key. That it was changed is the reason only where there is no other."""
+    reasons = {}
+    for change, what in sorted(failures, key=lambda failure: bool(LOST.search(failure[1]))):
+        reasons.setdefault(change.key, f"{named(change.key)}: {_in_our_words(what, change)}")
+    message = f"Consul refused to write {'; '.join(reasons.values())}"
     return ConsulError(message, error.status, error.method, error.path, error.words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
@@ -110,9 +111,11 @@ def readable(content):
 
 
 def parsed(text):
-    """JSON as a structure. ValueError if it is none, or none that can be shown as one."""
+    """JSON as a structure. ValueError if it is none, or if the structure would not have all that is in the text."""
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_without_duplicates
+        )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if too_deep(data):
@@ -121,7 +124,22 @@ def parsed(text):
 
 
 def _refuse_constant(name):
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(f"JSON has no {name}")
+
+
+def _finite(text):
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _without_duplicates(pairs):
+    """json.loads would keep the last of them. What the others hold could then not be hidden."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("an object has a field twice")
+    return data
 
 
 def too_deep(data):

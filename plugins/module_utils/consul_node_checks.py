@@ -12,14 +12,14 @@ import re
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
     CHECK_SPEC,
     digest_of,
-    kind_of,
     normal_durations,
     normalised_check,
     shown_check,
+    type_of,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, refuse_unaddressable
 
 # Options that the connection also has, by their names here.
 RENAMED = {"timeout": "check_timeout", "tls_server_name": "check_tls_server_name"}
@@ -46,7 +46,7 @@ NODE_CHECK_ARGUMENTS = {
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
 }
 
-# In place of a digest, while a check of another kind is being replaced.
+# In place of a digest, while a check of another type is being replaced.
 INCOMPLETE = "incomplete"
 MARK = re.compile(rf" ?\[{DIGEST}=\w+\]\Z")
 
@@ -66,9 +66,9 @@ def node_checks(params, token=None):
     """The bodies of all registrations that the options describe, or ConsulError."""
     bodies = [node_check(options, where, token) for where, options in described_checks(params)]
     ids = [body["ID"] for body in bodies]
-    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
-    if twins:
-        raise ConsulError(f"checks: these ids are given more than once: {', '.join(twins)}; give each its own id")
+    duplicates = sorted({identity for identity in ids if ids.count(identity) > 1})
+    if duplicates:
+        raise ConsulError(f"checks: these ids are given more than once: {', '.join(duplicates)}; give each its own id")
     return bodies
 
 
@@ -93,7 +93,7 @@ def without_mark(notes):
 
 
 def is_registered(body, checks):
-    """Whether an agent with these checks has a check of its node just so, as far as Consul can tell."""
+    """Whether an agent with these checks already has this check of its node. Consul does not show all of it."""
     found = checks.get(body["ID"])
     return bool(found) and not is_replaced(body, found) and comparable(found) == comparable(body)
 
@@ -105,8 +105,39 @@ def comparable(check):
 def is_replaced(body, found):
     """Whether a registered check must be deregistered first. An agent goes on to run a check of another type beside the
     new one."""
-    of_another_kind = bool(found["Type"]) and found["Type"] != kind_of(body)
-    return of_another_kind or f"[{DIGEST}={INCOMPLETE}]" in found["Notes"]
+    of_other_type = bool(found["Type"]) and found["Type"] != type_of(body)
+    return of_other_type or f"[{DIGEST}={INCOMPLETE}]" in found["Notes"]
+
+
+def checks_to_remove(params, checks):
+    """Which checks to remove from an agent with these checks: the ids of those that it has, and the ids or names that it
+    does not show. A list leaves out what the token may not read."""
+    removed, unknown = [], []
+    for where, options in described_checks(params):
+        found = selected_checks(options, where, checks)
+        identity = check_id(options)
+        removed += found
+        if not found and identity not in checks:
+            unknown.append(identity)
+    refuse_checks_of_services(removed, checks)
+    return list(dict.fromkeys(removed)), list(dict.fromkeys(unknown))
+
+
+def selected_checks(options, where, checks):
+    """The ids of the checks on the agent that the options select: by id, or without an id, all of the node with that name."""
+    if not check_id(options):
+        raise ConsulError(f"{where}: id or name is needed to remove a check")
+    if options["id"]:
+        ids = [options["id"]]
+    else:
+        ids = [identity for identity, check in checks.items() if is_named(check, options["name"])]
+    for identity in ids:
+        refuse_unaddressable(f"{where}: the check id", identity)
+    return [identity for identity in ids if identity in checks]
+
+
+def is_named(check, name):
+    return check["Name"] == name and not check["ServiceID"] and check["Type"] != "maintenance"
 
 
 def refuse_checks_of_services(ids, checks):
@@ -121,12 +152,12 @@ def refuse_checks_of_services(ids, checks):
 
 
 def described(body):
-    """A check as the agent will describe it, as far as can be foretold."""
+    """A check as the agent will describe it, as far as that can be predicted."""
     return {
         "CheckID": body["ID"],
         "Name": body["Name"],
         "Notes": body["Notes"],
-        "Type": kind_of(body),
+        "Type": type_of(body),
         "ServiceID": "",
     }
 
@@ -138,4 +169,4 @@ def shown(check):
 
 def shown_wanted(body):
     view = shown_check({name: value for name, value in body.items() if name != "ID"})
-    return {**view, "Notes": without_mark(body["Notes"]), "Type": kind_of(body)}
+    return {**view, "Notes": without_mark(body["Notes"]), "Type": type_of(body)}

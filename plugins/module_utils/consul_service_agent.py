@@ -38,7 +38,7 @@ class Agent:
         self.services = {}
         self.checks = {}
         self.maintained = {}
-        self._own = None
+        self._self = None
 
     def load(self):
         checks = self.client.get("agent/checks").data or {}
@@ -46,23 +46,23 @@ class Agent:
         self.checks = checks_by_service(checks)
         self.maintained = {check["ServiceID"]: check for check in checks.values() if check["Type"] == "maintenance"}
 
-    def own(self):
-        """What the agent says of itself. Empty if the token may not read that."""
-        if self._own is None:
+    def agent_self(self):
+        """C(agent/self), which has the version and the settings. Empty if the token may not read it."""
+        if self._self is None:
             try:
-                self._own = self.client.get("agent/self").data
+                self._self = self.client.get("agent/self").data
             except ConsulError as error:
                 if error.status != 403:
                     raise
-                self._own = {}
-        return self._own
+                self._self = {}
+        return self._self
 
     def node(self):
         """The name of the agent's node. None if the token may not read it."""
         for checks in self.checks.values():
             for check in checks.values():
                 return check["Node"]
-        return self.own().get("Config", {}).get("NodeName")
+        return self.agent_self().get("Config", {}).get("NodeName")
 
     def described(self, identity):
         """A service as C(agent/service/<id>) describes it, which is more than the list of services does."""
@@ -80,8 +80,8 @@ class Agent:
     def refuse_impossible_check(self, check, where):
         refuse_unknown_characters(self.client, f"{where}: the id", check["CheckID"])
         if what_an_agent_lacks(check, (0, 0, 0), scripts=False):  # something that not every agent has
-            version = version_of(self.own().get("Config", {}).get("Version"))
-            scripts = self.own().get("DebugConfig", {}).get("EnableRemoteScriptChecks")
+            version = version_of(self.agent_self().get("Config", {}).get("Version"))
+            scripts = self.agent_self().get("DebugConfig", {}).get("EnableRemoteScriptChecks")
             lack = what_an_agent_lacks(check, version, scripts)
             if lack:
                 raise ConsulError(f"{where}: {lack}")
@@ -127,16 +127,20 @@ class Agent:
                 client.put("agent/check/deregister/" + check, idempotent=True)
             self._taken(identity, wanted)
         left_over = set(found) - wanted
-        # To replace all checks ends the maintenance of the service as well, so it is the last resort.
+        sidecar = own_sidecar(identity, self.services)
+        # To replace all checks ends the maintenance of the service as well, so it is the last resort. It is also the only
+        # way to remove the checks that a sidecar no longer has: Consul adds checks of its own to a sidecar.
         lost = [check for check in left_over if not is_addressable(self.client, check)]
-        parameters = {"replace-existing-checks": "true"} if lost else None
+        replace_all = bool(lost or (sidecar and has_sidecar(body)))
+        parameters = {"replace-existing-checks": "true"} if replace_all else None
         client.put("agent/service/register", parameters, data=body, idempotent=True)
-        if parameters:
+        if replace_all:
             self._maintain_again(identity)
+            self._maintain_again(sidecar_id(identity))
         else:
             for check in sorted(left_over):
                 client.put("agent/check/deregister/" + check, idempotent=True)
-        if own_sidecar(identity, self.services) and not has_sidecar(body):
+        if sidecar and not has_sidecar(body):
             client.put("agent/service/deregister/" + sidecar_id(identity), idempotent=True)
 
     def patient(self, checks):

@@ -12,11 +12,13 @@ import copy
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import (
     CHECK_SPEC,
     digest_of,
-    kind_of,
     normal_durations,
     normalised_checks,
+    plain,
     refuse_not_json,
     shown_check,
+    type_of,
+    without_secrets,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
@@ -123,7 +125,7 @@ def registrations(params, token=None):
     """The bodies of all registrations that the options describe, or ConsulError. C(token) is that of the call, which
     a service keeps where it has none of its own."""
     bodies = [registration(options, where, token) for where, options in described_services(params)]
-    refuse_twins(bodies)
+    refuse_duplicates(bodies)
     return bodies
 
 
@@ -202,11 +204,6 @@ def validated_connect(given, where):
     return connect
 
 
-def plain(name):
-    """The name of a field as Consul compares it: it takes SidecarService as well as sidecar_service."""
-    return str(name).replace("_", "").lower()
-
-
 def field(structure, name):
     return next((value for key, value in structure.items() if plain(key) == plain(name)), None)
 
@@ -217,11 +214,13 @@ def digest(checks, connect, token=None):
     return digest_of({"checks": plain_checks, "connect": connect or {}}, token)
 
 
-def refuse_twins(bodies):
+def refuse_duplicates(bodies):
     ids = [body["ID"] for body in bodies]
-    twins = sorted({identity for identity in ids if ids.count(identity) > 1})
-    if twins:
-        raise ConsulError(f"services: these ids are given more than once: {', '.join(twins)}; give each its own id")
+    duplicates = sorted({identity for identity in ids if ids.count(identity) > 1})
+    if duplicates:
+        raise ConsulError(
+            f"services: these ids are given more than once: {', '.join(duplicates)}; give each its own id"
+        )
     sidecars = sorted(set(ids) & {sidecar_id(body["ID"]) for body in bodies if has_sidecar(body)})
     if sidecars:
         raise ConsulError(f"services: these ids are those of sidecars: {', '.join(sidecars)}; give each its own id")
@@ -289,17 +288,17 @@ def checks_by_service(checks):
 
 
 def is_registered(body, services, checks):
-    """Whether an agent with these services and checks has a service just so, as far as Consul can tell."""
+    """Whether an agent with these services and checks already has this registration. Consul does not show all of it."""
     service = services.get(body["ID"])
-    if service is None or not same_kinds(body, checks.get(body["ID"], {})):
+    if service is None or not same_types(body, checks.get(body["ID"], {})):
         return False
     return comparable(service) == comparable(body) and bool(own_sidecar(body["ID"], services)) == has_sidecar(body)
 
 
-def is_of_another_kind(wanted, found):
+def is_of_other_type(wanted, found):
     """Whether a registered check is known to be of another type than the wanted one. An agent shows no other part of its
     definition, and goes on to run the old check beside the new one, under the same id."""
-    return bool(found["Type"]) and found["Type"] != kind_of(wanted)
+    return bool(found["Type"]) and found["Type"] != type_of(wanted)
 
 
 def has_sidecar(body):
@@ -332,7 +331,7 @@ def unlisted(bodies, services):
 
 def replaced_checks(body, services, checks):
     """The ids of checks on the agent that must be deregistered before this body is in force as a whole: they are of
-    another kind, or of another service, or of a registration that was interrupted while it replaced them."""
+    another type, or of another service, or of a registration that was interrupted while it replaced them."""
     registered = services.get(body["ID"]) or {}
     interrupted = (registered.get("Meta") or {}).get(DIGEST) == INCOMPLETE
     found = {identity: check for of_one in checks.values() for identity, check in of_one.items()}
@@ -343,7 +342,7 @@ def replaced_checks(body, services, checks):
         and (
             interrupted
             or found[check["CheckID"]]["ServiceID"] != body["ID"]
-            or is_of_another_kind(check, found[check["CheckID"]])
+            or is_of_other_type(check, found[check["CheckID"]])
         )
     ]
 
@@ -392,7 +391,7 @@ def shown(service, services, checks, changed):
     found = checks.get(service["ID"], {})
     if wanted is None or not same_checks(service, wanted):
         view["Checks"] = dict.fromkeys(sorted(found), "(Consul does not tell definitions)")
-    elif not same_kinds(wanted, found):
+    elif not same_types(wanted, found):
         view["Checks"] = {identity: f"(registered: {found[identity]['Type']})" for identity in sorted(found)}
     if own_sidecar(service["ID"], services):
         view["Sidecar"] = sidecar_id(service["ID"])
@@ -404,10 +403,10 @@ def shown_wanted(body, service=None, checks=None):
     view = shown_fields(body)
     if has_sidecar(body):
         view["Sidecar"] = sidecar_id(body["ID"])
-    if not service or not same_checks(service, body) or not same_kinds(body, (checks or {}).get(body["ID"], {})):
+    if not service or not same_checks(service, body) or not same_types(body, (checks or {}).get(body["ID"], {})):
         view["Checks"] = {check["CheckID"]: shown_check(check) for check in body["Checks"]}
         if "Connect" in body:
-            view["Connect"] = copy.deepcopy(body["Connect"])
+            view["Connect"] = without_secrets(body["Connect"])
     return view
 
 
@@ -416,10 +415,10 @@ def shown_fields(service):
     return {**comparable(service), "Meta": meta}
 
 
-def same_kinds(body, found):
+def same_types(body, found):
     """Whether the checks on the agent have the ids and types of the wanted ones."""
     wanted = {check["CheckID"]: check for check in body["Checks"]}
-    return set(wanted) == set(found) and not any(is_of_another_kind(wanted[key], found[key]) for key in wanted)
+    return set(wanted) == set(found) and not any(is_of_other_type(wanted[key], found[key]) for key in wanted)
 
 
 def same_checks(service, body):

@@ -66,7 +66,7 @@ def validated_address(given, where):
     except ValueError:  # a host name
         unspecified = False
     if unspecified:
-        raise ConsulError(f"{where}: address {address} is no address of a host: nobody can connect to it")
+        raise ConsulError(f"{where}: address {address} is not an address that other hosts can connect to")
     return address
 
 
@@ -129,8 +129,8 @@ def validate_duration(value, where):
     except ValueError as error:
         raise ConsulError(f"{where}: {error}") from error
     if length <= 0:
-        raise ConsulError(f"{where}: {value!r} is not longer than nothing")
+        raise ConsulError(f"{where}: {value!r} must be longer than zero")
     if length < 1000:
         raise ConsulError(f"{where}: {value!r} is shorter than one microsecond")
     if length > LONGEST_DURATION:
-        raise ConsulError(f"{where}: {value!r} is longer than 2500000h, and Consul cannot count much further")
+        raise ConsulError(f"{where}: {value!r} is longer than 2500000h, the maximum")

@@ -31,6 +31,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
   policies:
     description: ACL policies.

@@ -22,120 +22,122 @@ notes:
   - An agent runs the old check beside the new one if the type of a check changes. The module therefore deregisters the old
     one first.
   - An agent refuses a field that its version of Consul does not know. The task fails before it writes, if the token may read
-    the agent (C(agent_prefix "" { policy = "read" })), otherwise with the words of Consul.
+    the agent (C(agent_prefix "" { policy = "read" })). Otherwise it fails with the error of Consul.
   - The token requires C(write) for the node.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
-  id:
+  id: &id
     description: ID of the check, unique on its agent. By default, the name.
     type: str
     aliases: [check_id]
-  name:
+  name: &name
     description: Name of the check. Required for O(state=present).
     type: str
-  http:
+  http: &http
     description: URL to request. Status 2xx is passing, 429 is warning, any other is critical.
     type: str
-  method:
+  method: &method
     description: Method of the request.
     type: str
-  header:
+  header: &header
     description:
       - Headers of the request, each a string or a list of strings. A header that is null is left out.
       - Their values are hidden in logs and diffs.
     type: dict
-  body:
+  body: &body
     description: Body of the request. A dictionary or list is written as JSON.
     type: str
-  disable_redirects:
-    description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
+  disable_redirects: &disable_redirects
+    description: Do not follow redirects. Consul 1.9.17, 1.10.10, 1.11.5, 1.12 and newer.
     type: bool
   check_tls_server_name:
     description:
-      - Name that the certificate must be valid for. Consul 1.9 and newer.
+      - Name that the certificate must be valid for. Consul 1.10 and newer.
       - O(tls_server_name) is that of the connection to the agent.
     type: str
-  tls_skip_verify:
+  tls_skip_verify: &tls_skip_verify
     description: Do not verify the certificate.
     type: bool
-  tcp:
+  tcp: &tcp
     description: Host and port to connect to.
     type: str
-  tcp_use_tls:
-    description: Make a TLS handshake with O(tcp). Consul 1.16.2 and newer.
+  tcp_use_tls: &tcp_use_tls
+    description: Make a TLS handshake with C(tcp). Consul 1.16.2 and newer.
     type: bool
-  udp:
+  udp: &udp
     description:
       - Host and port to send a datagram to. No answer is passing. Only a refused port is critical.
       - Consul 1.13 and newer.
     type: str
-  h2ping:
+  h2ping: &h2ping
     description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
     type: str
-  h2ping_use_tls:
-    description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
+  h2ping_use_tls: &h2ping_use_tls
+    description: Use TLS for the ping. The default of Consul is V(true). Consul 1.11 and newer.
     type: bool
-  grpc:
+  grpc: &grpc
     description: Address of a gRPC health service (C(host:port/service)).
     type: str
-  grpc_use_tls:
+  grpc_use_tls: &grpc_use_tls
     description: Use TLS for the gRPC check.
     type: bool
-  os_service:
+  os_service: &os_service
     description:
       - Service of the operating system that must run. Only agents on Windows implement it.
       - Consul 1.14 and newer.
+      - The tests of this collection run no agent on Windows. They test that an older agent refuses it.
     type: str
-  ttl:
+  ttl: &ttl
     description: A program reports the state to the agent, at least once in this time. Such a check has no interval.
     type: str
-  args:
+  args: &args
     description: Command to run, as a list. The agent must allow script checks.
     type: list
     elements: str
-  docker_container_id:
-    description: Run O(args) inside this container.
+  docker_container_id: &docker_container_id
+    description: Run C(args) inside this container.
     type: str
-  shell:
+  shell: &shell
     description: Shell to use inside the container.
     type: str
-  alias_service:
+  alias_service: &alias_service
     description: Copy the state of this service.
     type: str
-  alias_node:
+  alias_node: &alias_node
     description:
-      - Copy the state of this node, or with O(alias_service), of the service there. The node must be in the
+      - Copy the state of this node, or with C(alias_service), of the service there. The node must be in the
         catalog, because Consul 1.8 crashes otherwise.
       - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
     type: str
-  interval:
+  interval: &interval
     description: Time between two runs, such as V(10s) or V(1m30s).
     type: str
   check_timeout:
     description: Time after which a run of the check fails. O(timeout) is that of the connection to the agent.
     type: str
-  notes:
+  notes: &notes
     description: Free text.
     type: str
-  status:
+  status: &status
     description: State until the first run. The default of Consul is critical.
     type: str
     choices: [passing, warning, critical]
-  success_before_passing:
+  success_before_passing: &success_before_passing
     description: Number of successes in a row after which the check is passing.
     type: int
-  failures_before_warning:
+  failures_before_warning: &failures_before_warning
     description:
       - Number of failures in a row until warning. By default, as for critical.
       - At most the number that is given for critical. Consul 1.11 and newer.
     type: int
-  failures_before_critical:
+  failures_before_critical: &failures_before_critical
     description: Number of failures in a row after which the check is critical.
     type: int
-  output_max_size:
+  output_max_size: &output_max_size
     description: Maximum number of bytes of output to keep, up to the limit of the agent.
     type: int
   checks:
@@ -143,117 +145,47 @@ options:
     type: list
     elements: dict
     suboptions:
-      id:
-        description: ID of the check, unique on its agent. By default, the name.
-        type: str
-        aliases: [check_id]
-      name:
-        description: Name of the check. Required for O(state=present).
-        type: str
-      http:
-        description: URL to request. Status 2xx is passing, 429 is warning, any other is critical.
-        type: str
-      method:
-        description: Method of the request.
-        type: str
-      header:
-        description:
-          - Headers of the request, each a string or a list of strings. A header that is null is left out.
-          - Their values are hidden in logs and diffs.
-        type: dict
-      body:
-        description: Body of the request. A dictionary or list is written as JSON.
-        type: str
-      disable_redirects:
-        description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
-        type: bool
+      id: *id
+      name: *name
+      http: *http
+      method: *method
+      header: *header
+      body: *body
+      disable_redirects: *disable_redirects
       check_tls_server_name:
-        description: Name that the certificate must be valid for. Consul 1.9 and newer.
+        description: Name that the certificate must be valid for. Consul 1.10 and newer.
         type: str
         aliases: [tls_server_name]
-      tls_skip_verify:
-        description: Do not verify the certificate.
-        type: bool
-      tcp:
-        description: Host and port to connect to.
-        type: str
-      tcp_use_tls:
-        description: Make a TLS handshake with O(checks[].tcp). Consul 1.16.2 and newer.
-        type: bool
-      udp:
-        description:
-          - Host and port to send a datagram to. No answer is passing. Only a refused port is critical.
-          - Consul 1.13 and newer.
-        type: str
-      h2ping:
-        description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
-        type: str
-      h2ping_use_tls:
-        description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
-        type: bool
-      grpc:
-        description: Address of a gRPC health service (C(host:port/service)).
-        type: str
-      grpc_use_tls:
-        description: Use TLS for the gRPC check.
-        type: bool
-      os_service:
-        description:
-          - Service of the operating system that must run. Only agents on Windows implement it.
-          - Consul 1.14 and newer.
-        type: str
-      ttl:
-        description: A program reports the state to the agent, at least once in this time. Such a check has no interval.
-        type: str
-      args:
-        description: Command to run, as a list. The agent must allow script checks.
-        type: list
-        elements: str
-      docker_container_id:
-        description: Run O(checks[].args) inside this container.
-        type: str
-      shell:
-        description: Shell to use inside the container.
-        type: str
-      alias_service:
-        description: Copy the state of this service.
-        type: str
-      alias_node:
-        description:
-          - Copy the state of this node, or with O(checks[].alias_service), of the service there. The node must be in the
-            catalog, because Consul 1.8 crashes otherwise.
-          - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
-        type: str
-      interval:
-        description: Time between two runs, such as V(10s) or V(1m30s).
-        type: str
+      tls_skip_verify: *tls_skip_verify
+      tcp: *tcp
+      tcp_use_tls: *tcp_use_tls
+      udp: *udp
+      h2ping: *h2ping
+      h2ping_use_tls: *h2ping_use_tls
+      grpc: *grpc
+      grpc_use_tls: *grpc_use_tls
+      os_service: *os_service
+      ttl: *ttl
+      args: *args
+      docker_container_id: *docker_container_id
+      shell: *shell
+      alias_service: *alias_service
+      alias_node: *alias_node
+      interval: *interval
       check_timeout:
         description: Time after which a run of the check fails.
         type: str
         aliases: [timeout]
-      notes:
-        description: Free text.
-        type: str
-      status:
-        description: State until the first run. The default of Consul is critical.
-        type: str
-        choices: [passing, warning, critical]
-      success_before_passing:
-        description: Number of successes in a row after which the check is passing.
-        type: int
-      failures_before_warning:
-        description:
-          - Number of failures in a row until warning. By default, as for critical.
-          - At most the number that is given for critical. Consul 1.11 and newer.
-        type: int
-      failures_before_critical:
-        description: Number of failures in a row after which the check is critical.
-        type: int
-      output_max_size:
-        description: Maximum number of bytes of output to keep, up to the limit of the agent.
-        type: int
+      notes: *notes
+      status: *status
+      success_before_passing: *success_before_passing
+      failures_before_warning: *failures_before_warning
+      failures_before_critical: *failures_before_critical
+      output_max_size: *output_max_size
   state:
-    description: V(absent) removes the check of that id, or by default of that name. A check of a service is an error.
+    description:
+      - V(absent) removes the check with that O(id). Without an ID, it removes each check of the node with that O(name).
+      - A check of a service is not removed. Its ID is an error.
     type: str
     choices: [absent, present]
     default: present
@@ -288,7 +220,7 @@ EXAMPLES = r"""
 
 - name: Remove a check
   dockyard.consul.consul_check:
-    id: ssh
+    name: SSH
     state: absent
 """
 
@@ -307,7 +239,7 @@ check:
     Status: passing
     Type: script
 operation:
-  description: What was done to the one check.
+  description: What was done to the one check, V(create), V(update) or V(remove).
   returned: when O(checks) is not given and something changed
   type: str
   sample: update
@@ -316,7 +248,7 @@ checks:
   returned: when O(checks) is given
   type: dict
 operations:
-  description: What was done, by id, being V(create), V(update) or V(remove). An unchanged check is not in it.
+  description: What was done to each check, by ID. V(create), V(update) or V(remove). An unchanged check is not listed.
   returned: success
   type: dict
   sample:
@@ -331,14 +263,13 @@ written:
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_check_module import CheckModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import diff_of
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import refuse_unaddressable
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import unaddressable
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks import (
     INCOMPLETE,
     NODE_CHECK_ARGUMENTS,
     NODE_CHECK_SPEC,
-    check_id,
+    checks_to_remove,
     described,
-    described_checks,
     is_registered,
     is_replaced,
     marked,
@@ -355,25 +286,24 @@ def execute(module, client):
     agent = Agent(client)
     absent = params["state"] == "absent"
     bodies = [] if absent else node_checks(params, client.token)
-    ids = ids_to_remove(params) if absent else [body["ID"] for body in bodies]
     before = client.get("agent/checks").data or {}
+    removed, unknown = checks_to_remove(params, before) if absent else ([], [])
+    ids = [body["ID"] for body in bodies]
     refuse_checks_of_services(ids, before)
     changed = [body for body in bodies if not is_registered(body, before)]
     for body in changed:
         agent.refuse_impossible_check({**body, "CheckID": body["ID"]}, f"check {body['ID']}")
-    removed = [identity for identity in ids if identity in before] if absent else []
-    hidden = [identity for identity in ids if identity not in before] if absent else []
-    if hidden:
+    if unknown:
         refuse_blind_token(client)
     operations = {body["ID"]: "update" if body["ID"] in before else "create" for body in changed}
     operations.update(dict.fromkeys(removed, "remove"))
     after = {**before, **{body["ID"]: described(body) for body in changed}}
     if not module.check_mode:
         # A check that the token may not read is not in the list. Consul then refuses to deregister it.
-        carry_out(agent, before, changed, removed + hidden)
+        carry_out(agent, before, changed, removed + [identity for identity in unknown if not unaddressable(identity)])
         if operations:
             after = client.get("agent/checks").data or {}
-    found = {identity: after[identity] for identity in ids if identity in after and identity not in removed}
+    found = {identity: after[identity] for identity in ids if identity in after}
     one = params["checks"] is None
     return {
         "changed": bool(operations),
@@ -396,16 +326,6 @@ def refuse_blind_token(client):
             "read",
             status=403,
         )
-
-
-def ids_to_remove(params):
-    ids = []
-    for where, options in described_checks(params):
-        if not check_id(options):
-            raise ConsulError(f"{where}: id or name is needed to remove a check")
-        refuse_unaddressable(f"{where}: the check id", check_id(options))
-        ids.append(check_id(options))
-    return ids
 
 
 def carry_out(agent, before, changed, removed):

@@ -17,6 +17,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
   key:
     description:
@@ -29,7 +30,9 @@ options:
         and no spaces. A number or boolean is written as in JSON.
       - 'A mapping V({$base64: ...}) is binary content. White space in it is ignored.'
       - NaN and infinity are an error, because JSON has neither.
-      - Without a value, O(state=present) reads the key and changes nothing.
+      - Without a value, O(state=present) reads the key and changes nothing. O(state=acquire) and O(state=release) leave
+        the value as it is.
+      - At most 512 KiB, and about 350 KiB with a lock. With O(state=absent), an error.
     type: raw
   values:
     description:
@@ -39,7 +42,9 @@ options:
       - >-
         A leaf is a string, a number, a boolean, a list (written as JSON), null (an empty value), V({$json: ...}) for an
         object that is written as canonical JSON, or V({$base64: ...}) for binary content.
-      - The keys are read at once, and written in transactions of up to 64 keys. A transaction is atomic.
+      - The keys are written in transactions of up to 64 keys. A transaction is atomic.
+      - With O(prefix) or O(purge), all keys under O(prefix) are read. Otherwise, only these keys.
+      - With O(state=absent), these keys are removed, whatever their values.
     type: dict
   prefix:
     description:
@@ -61,7 +66,10 @@ options:
   state:
     description:
       - V(present) sets O(value) or O(values), V(absent) removes.
-      - V(acquire) and V(release) lock and unlock O(key) for O(session).
+      - V(acquire) and V(release) lock and unlock O(key) for O(session). If another session holds the lock, both are an
+        error.
+      - If no session holds the lock, V(release) changes nothing. It is then an error to give a O(value) or O(flags) that
+        the key does not have, because a lock that was lost must not look like a clean release.
     type: str
     choices: [absent, acquire, present, release]
     default: present
@@ -89,7 +97,7 @@ options:
   flags:
     description:
       - Number that Consul stores with each key, 0 to 18446744073709551615. By default, the flags of an existing key stay.
-      - Where nothing is written, an error.
+      - Without a value to write, and with O(state=absent), an error. A lock needs no value.
     type: int
   secret:
     description:

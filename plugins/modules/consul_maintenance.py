@@ -25,6 +25,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
   service_id:
     description:
@@ -90,14 +91,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 maintenance:
-  description: Whether there is maintenance after the task.
+  description: Whether maintenance mode is enabled after the task.
   returned: success
   type: bool
   sample: true
 reason:
   description:
-    - The reason as Consul's agent tells it after the task, V(null) if there is no maintenance.
-    - In check mode the one that is asked for, V(null) if Consul would put in its own.
+    - Reason that the agent shows after the task, V(null) if maintenance mode is disabled.
+    - In check mode, the reason that would be set, V(null) if Consul would set its own.
   returned: success
   type: str
   sample: a new kernel
@@ -157,7 +158,8 @@ def execute(module, client):
 
 
 def refuse_unknown(client, service_id):
-    """A mistyped id must not look as if its maintenance were over, nor an empty one mean the node."""
+    """ConsulError for an id that the agent does not know, because it may be a typing error, and for an empty one, because
+    it does not mean the node."""
     if not service_id:
         raise ConsulError("service_id is empty: give the id of a service, or leave it out to mean the node")
     refuse_unaddressable("service_id", service_id)
@@ -165,10 +167,12 @@ def refuse_unknown(client, service_id):
     services = client.get("agent/services").data or {}
     if service_id in services:
         return
-    # What the token may not read is missing from the list; asking for it by itself makes that an error.
+    # The list leaves out what the token may not read. A request for that one service is refused.
     client.get("agent/service/" + service_id, missing_ok=True)
     known = ", ".join(sorted(services)) or "none"
-    raise ConsulError(f"service {service_id}: the agent at {client.place} has no service of this id; it shows: {known}")
+    raise ConsulError(
+        f"service {service_id}: the agent at {client.place} has no service with this id; it shows: {known}"
+    )
 
 
 def wanted_after(before, params):
@@ -179,8 +183,8 @@ def wanted_after(before, params):
 
 def carry_out(maintenance, before, wanted):
     if not wanted.enabled:
-        # Of a node that the token may not read no maintenance is seen. To disable it all the same changes nothing where
-        # there is none, and is refused where there may be.
+        # A token that may not read the node cannot see its maintenance mode either, so disable it in any case. Consul
+        # refuses such a token, and does nothing if the node is not in maintenance mode.
         if before.enabled or maintenance.of_node:
             maintenance.disable()
     elif not before.enabled:
@@ -195,17 +199,19 @@ def change_reason(maintenance, reason):
     try:
         maintenance.enable(reason)
     except ConsulError as error:
-        message = f"{error}; maintenance was lifted to change its reason, and now there is none: run again"
+        message = (
+            f"{error}; maintenance mode was disabled to change its reason, and is still disabled: run the task again"
+        )
         raise ConsulError(message, error.status, error.method, error.path, error.words) from error
 
 
 def confirmed(maintenance, wanted):
-    """What the agent says after it has been told."""
+    """The state after the request, or ConsulError if it is not as wanted."""
     after = maintenance.read()
     if after.enabled != wanted.enabled or wanted.reason not in (None, after.reason):
         state = f"in maintenance ({after.reason})" if after.enabled else "not in maintenance"
         raise ConsulError(
-            f"{maintenance.name} is {state}, though Consul took what was asked: does someone else change it?"
+            f"{maintenance.name} is {state}, although Consul accepted the request. Check whether another program changes it"
         )
     return after
 

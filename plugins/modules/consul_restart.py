@@ -26,6 +26,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 attributes:
   action:
     description: Has an action plugin, which remembers a failed restart for the rest of the run.

@@ -32,44 +32,46 @@ notes:
     in DNS. If another program did so, the service is registered again.
   - An agent refuses a field that its version of Consul does not know, and the command of a check where script checks are not
     enabled. The task fails before it writes, also in check mode, if the token may read the agent
-    (C(agent_prefix "" { policy = "read" })). Otherwise it fails with the words of Consul. The options name the versions.
+    (C(agent_prefix "" { policy = "read" })). Otherwise it fails with the error of Consul. Each option says which version it
+    requires.
 author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 options:
-  name:
+  name: &name
     description:
       - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
       - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
         character. It is refused, and so is such an ID.
     type: str
-  id:
+  id: &id
     description: ID of the service, unique on its agent. By default, the name.
     type: str
-  address:
+  address: &address
     description: Address of the service in DNS. By default, that of the node.
     type: str
-  tagged_addresses:
+  tagged_addresses: &tagged_addresses
     description:
       - Further addresses of the service by name, such as V(wan), which other datacenters get if agents have
         C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
       - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
-        O(address).
+        C(address).
     type: dict
-  service_port:
+  service_port: &service_port
     description: Port of the service in DNS (SRV records).
     type: int
-  tags:
+  tags: &tags
     description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
     type: list
     elements: str
-  meta:
+  meta: &meta
     description:
       - Metadata of the service. Consul accepts only text, so other values are written as JSON.
       - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
     type: dict
-  weights:
+  weights: &weights
     description: Weight of the service in the answers to SRV queries, by its state.
     type: dict
     suboptions:
@@ -81,19 +83,20 @@ options:
         description: Weight while a check is in warning, from 0 to 65535.
         type: int
         default: 1
-  enable_tag_override:
+  enable_tag_override: &enable_tag_override
     description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
     type: bool
     default: false
-  service_token:
+  service_token: &service_token
     description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
     type: str
-  connect:
+  connect: &connect
     description:
       - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
       - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
+      - Tokens and the headers of its checks are hidden in logs and diffs.
     type: dict
-  checks:
+  checks: &checks
     description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
     type: list
     elements: dict
@@ -120,10 +123,10 @@ options:
         description: Body of the request. A dictionary or list is written as JSON.
         type: str
       disable_redirects:
-        description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
+        description: Do not follow redirects. Consul 1.9.17, 1.10.10, 1.11.5, 1.12 and newer.
         type: bool
       tls_server_name:
-        description: Name that the certificate must be valid for. Consul 1.9 and newer.
+        description: Name that the certificate must be valid for. Consul 1.10 and newer.
         type: str
       tls_skip_verify:
         description: Do not verify the certificate.
@@ -132,7 +135,7 @@ options:
         description: Host and port to connect to.
         type: str
       tcp_use_tls:
-        description: Make a TLS handshake with O(checks[].tcp). Consul 1.16.2 and newer.
+        description: Make a TLS handshake with C(tcp). Consul 1.16.2 and newer.
         type: bool
       udp:
         description:
@@ -143,7 +146,7 @@ options:
         description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
         type: str
       h2ping_use_tls:
-        description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
+        description: Use TLS for the ping. The default of Consul is V(true). Consul 1.11 and newer.
         type: bool
       grpc:
         description: Address of a gRPC health service (C(host:port/service)).
@@ -155,16 +158,17 @@ options:
         description:
           - Service of the operating system that must run. Only agents on Windows implement it.
           - Consul 1.14 and newer.
+          - The tests of this collection run no agent on Windows. They test that an older agent refuses it.
         type: str
       ttl:
-        description: The service reports its own state, at least once in this time. Such a check has no interval.
+        description: A program reports the state to the agent, at least once in this time. Such a check has no interval.
         type: str
       args:
         description: Command to run, as a list. The agent must allow script checks.
         type: list
         elements: str
       docker_container_id:
-        description: Run O(checks[].args) inside this container.
+        description: Run C(args) inside this container.
         type: str
       shell:
         description: Shell to use inside the container.
@@ -174,7 +178,7 @@ options:
         type: str
       alias_node:
         description:
-          - Copy the state of this node, or with O(checks[].alias_service), of the service there. The node must be in the
+          - Copy the state of this node, or with C(alias_service), of the service there. The node must be in the
             catalog, because Consul 1.8 crashes otherwise.
           - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
         type: str
@@ -213,178 +217,22 @@ options:
     type: list
     elements: dict
     suboptions:
-      name:
-        description:
-          - Name of the service. It is found in DNS as C(<name>.service.consul). Required to register it.
-          - Consul cannot look up a name that starts with C(/), has C(//), C(.) or C(..) as a path segment, or an unprintable
-            character. It is refused, and so is such an ID.
-        type: str
-      id:
-        description: ID of the service, unique on its agent. By default, the name.
-        type: str
-      address:
-        description: Address of the service in DNS. By default, that of the node.
-        type: str
-      tagged_addresses:
-        description:
-          - Further addresses of the service by name, such as V(wan), which other datacenters get if agents have
-            C(translate_wan_addrs). Each has an C(address), and if it is not the service's, a C(port).
-          - Unless they are given here, Consul derives V(lan_ipv4), V(wan_ipv4), V(lan_ipv6) and V(wan_ipv6) from
-            O(services[].address).
-        type: dict
+      name: *name
+      id: *id
+      address: *address
+      tagged_addresses: *tagged_addresses
       service_port:
-        description: Port of the service in DNS (SRV records).
-        type: int
+        <<: *service_port
         aliases: [port]
-      tags:
-        description: Tags. Their order does not matter. Numbers and booleans are written as JSON.
-        type: list
-        elements: str
-      meta:
-        description:
-          - Metadata of the service. Consul accepts only text, so other values are written as JSON.
-          - At most 63 pairs. A key has 1 to 128 letters, digits, V(-) and V(_), and a value at most 512 bytes.
-        type: dict
-      weights:
-        description: Weight of the service in the answers to SRV queries, by its state.
-        type: dict
-        suboptions:
-          passing:
-            description: Weight while all checks pass, from 1 to 65535.
-            type: int
-            default: 1
-          warning:
-            description: Weight while a check is in warning, from 0 to 65535.
-            type: int
-            default: 1
-      enable_tag_override:
-        description: Allow other programs to change the tags in the catalog. An update keeps the tags that they have set.
-        type: bool
-        default: false
+      tags: *tags
+      meta: *meta
+      weights: *weights
+      enable_tag_override: *enable_tag_override
       service_token:
-        description: ACL token that the agent registers the service in the catalog with. By default, the token of the task.
-        type: str
+        <<: *service_token
         aliases: [token]
-      connect:
-        description:
-          - 'Service mesh settings C(native) or C(sidecar_service), passed on as they are, such as V({sidecar_service: {}}).'
-          - The sidecar is removed when the setting is. The settings of its proxy and checks are not validated.
-        type: dict
-      checks:
-        description: Health checks of the service. Each has exactly one type, such as C(http) or C(tcp).
-        type: list
-        elements: dict
-        suboptions:
-          id:
-            description: ID of the check, unique on the agent. By default V(service:<id>), numbered if there are several.
-            type: str
-            aliases: [check_id]
-          name:
-            description: Name of the check.
-            type: str
-          http:
-            description: URL to request. Status 2xx is passing, 429 is warning, any other is critical.
-            type: str
-          method:
-            description: Method of the request.
-            type: str
-          header:
-            description:
-              - Headers of the request, each a string or a list of strings. A header that is null is left out.
-              - Their values are hidden in logs and diffs.
-            type: dict
-          body:
-            description: Body of the request. A dictionary or list is written as JSON.
-            type: str
-          disable_redirects:
-            description: Do not follow redirects. Consul 1.10.10, 1.11.5, 1.12 and newer.
-            type: bool
-          tls_server_name:
-            description: Name that the certificate must be valid for. Consul 1.9 and newer.
-            type: str
-          tls_skip_verify:
-            description: Do not verify the certificate.
-            type: bool
-          tcp:
-            description: Host and port to connect to.
-            type: str
-          tcp_use_tls:
-            description: Make a TLS handshake with O(services[].checks[].tcp). Consul 1.16.2 and newer.
-            type: bool
-          udp:
-            description:
-              - Host and port to send a datagram to. No answer is passing. Only a refused port is critical.
-              - Consul 1.13 and newer.
-            type: str
-          h2ping:
-            description: Host and port to send an HTTP/2 ping to. Consul 1.10 and newer.
-            type: str
-          h2ping_use_tls:
-            description: Use TLS for the ping. The default of Consul is V(true). To set this option requires Consul 1.11.
-            type: bool
-          grpc:
-            description: Address of a gRPC health service (C(host:port/service)).
-            type: str
-          grpc_use_tls:
-            description: Use TLS for the gRPC check.
-            type: bool
-          os_service:
-            description:
-              - Service of the operating system that must run. Only agents on Windows implement it.
-              - Consul 1.14 and newer.
-            type: str
-          ttl:
-            description: The service reports its own state, at least once in this time. Such a check has no interval.
-            type: str
-          args:
-            description: Command to run, as a list. The agent must allow script checks.
-            type: list
-            elements: str
-          docker_container_id:
-            description: Run O(services[].checks[].args) inside this container.
-            type: str
-          shell:
-            description: Shell to use inside the container.
-            type: str
-          alias_service:
-            description: Copy the state of this service.
-            type: str
-          alias_node:
-            description:
-              - Copy the state of this node, or with O(services[].checks[].alias_service), of the service there. The node must
-                be in the catalog, because Consul 1.8 crashes otherwise.
-              - The agent takes up to a minute to replace or remove such a check. It answers no other request meanwhile.
-            type: str
-          interval:
-            description: Time between two runs, such as V(10s) or V(1m30s).
-            type: str
-          timeout:
-            description: Time after which a run of the check fails.
-            type: str
-          notes:
-            description: Free text.
-            type: str
-          status:
-            description: State until the first run. The default of Consul is critical.
-            type: str
-            choices: [passing, warning, critical]
-          success_before_passing:
-            description: Number of successes in a row after which the check is passing.
-            type: int
-          failures_before_warning:
-            description:
-              - Number of failures in a row until warning. By default, as for critical.
-              - At most the number that is given for critical. Consul 1.11 and newer.
-            type: int
-          failures_before_critical:
-            description: Number of failures in a row after which the check is critical.
-            type: int
-          output_max_size:
-            description: Maximum number of bytes of output to keep, up to the limit of the agent.
-            type: int
-          deregister_critical_service_after:
-            description: Deregister the service when the check has been critical for this long. At least one minute.
-            type: str
+      connect: *connect
+      checks: *checks
   purge:
     description:
       - Remove the services on this agent that this module registered and that O(services) does not list.
@@ -488,7 +336,7 @@ service:
     EnableTagOverride: false
     ContentHash: d65ffd80060e6017
 operation:
-  description: What was done to the one service.
+  description: What was done to the one service, V(create), V(update) or V(remove).
   returned: when O(services) is not given and something changed
   type: str
   sample: update
@@ -497,7 +345,7 @@ services:
   returned: when O(services) is given
   type: dict
 operations:
-  description: What was done, by id, being V(create), V(update) or V(remove). An unchanged service is not in it.
+  description: What was done to each service, by ID. V(create), V(update) or V(remove). An unchanged service is not listed.
   returned: success
   type: dict
   sample:
@@ -595,7 +443,7 @@ def carry_out(agent, changed, removed):
 
 
 def services_after(module, agent, changed, removed):
-    """The agent's services after the task; in check mode, as far as they can be foretold."""
+    """The agent's services after the task; in check mode, as far as they can be predicted."""
     after = {
         identity: service
         for identity, service in agent.services.items()

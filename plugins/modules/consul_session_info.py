@@ -19,6 +19,7 @@ author:
   - The dockyard.consul authors (@dockyard)
 extends_documentation_fragment:
   - dockyard.consul.consul
+  - dockyard.consul.consul.attributes
 attributes:
   diff_mode:
     support: none

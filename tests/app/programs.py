@@ -161,6 +161,16 @@ class Redis(Process):
         line = ["redis-cli", "-p", str(self.port), *command]
         return subprocess.run(line, env=environment, check=check, capture_output=True, text=True).stdout.strip()
 
+    def clients(self) -> int:
+        """How many programs are connected, without the one that asks."""
+        return len(self.cli("CLIENT", "LIST").splitlines()) - 1
+
+    def has_requests(self) -> bool:
+        """Whether somebody waits for it with a request that it has not read, as while it is frozen."""
+        command = ["ss", "--no-header", "--tcp", "--numeric", "state", "established", f"sport = :{self.port}"]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        return any(int(line.split()[0]) for line in lines)
+
     @property
     def hits(self) -> int:
         return int(self.cli("GET", "hits") or 0)
@@ -228,6 +238,12 @@ class App(Process):
         """The workers that the access log names."""
         found = re.findall(rf'"GET {re.escape(path)} HTTP/1.1" 200 .*<(\d+)>', self.text())
         return {int(pid) for pid in found}
+
+    def backoff(self, failures: int) -> float:
+        """Seconds that a worker leaves Redis alone after so many failures in a row. It shows this nowhere."""
+        code = f"import app; print(app.backoff({failures}))"
+        command = [self.venv / "bin" / "python", "-c", code]
+        return float(subprocess.run(command, cwd=APP, check=True, capture_output=True, text=True).stdout)
 
     def lines(self, part: str) -> list[str]:
         return [line for line in self.text().splitlines() if part in line]

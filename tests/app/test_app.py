@@ -333,14 +333,16 @@ def all_served(app: App, attempt: Callable[[], list[Answer]]) -> bool:
 
 def test_who_comes_while_redis_is_tried_again_gets_an_answer(app, redis):
     """As an instance's users do when its host is back in the network: by then they come by the hundred."""
+    longest = app.backoff(99)
 
     def attempt() -> list[Answer]:
         with frozen(redis), ThreadPoolExecutor(1) as pool:
             for answer in app.get_many(60):
                 assert_says_sorry(answer, "Redis does not answer")
-            time.sleep(2.2)  # the longest back-off, and a little
+            # The end of a back-off cannot be waited for: a request that finds it over starts the next one.
+            time.sleep(longest + 0.2)
             asked = pool.submit(app.get_many, 20)
-            time.sleep(0.1)  # they are there, and one is on its way to Redis
+            wait_for(lambda: redis.has_requests() or asked.done(), "one of them is on its way to Redis")
             redis.popen.send_signal(signal.SIGCONT)
             return asked.result()
 
@@ -348,13 +350,15 @@ def test_who_comes_while_redis_is_tried_again_gets_an_answer(app, redis):
 
 
 def test_requests_that_fail_together_count_as_one(app, redis):
-    """Else half a second without Redis would cost the users two seconds more."""
+    """Otherwise half a second without Redis would cost the users two seconds more."""
+    first, third = app.backoff(1), app.backoff(3)
 
     def attempt() -> list[Answer]:
         with frozen(redis):
             for answer in app.get_many(10):
                 assert_says_sorry(answer, "Redis does not answer")
-        time.sleep(0.8)  # more than the first back-off
+        # Time is what this test is about: the first back-off is over, the third one would not be.
+        time.sleep((first + third) / 2)
         return app.get_many()
 
     app.get_many()
@@ -373,7 +377,7 @@ def test_frozen_redis_is_left_for_another_one(app, consul, redis, tmp_path):
             )
             logged = {part: len(app.lines(part)) for part in ("Redis does not answer, trying", "Redis answers again")}
             assert len(set(logged.values())) == 1, logged
-        time.sleep(1)  # what the former one still had to do is done
+        wait_for(lambda: not redis.clients(), "the former one has done what it still had to do")
         former, counted = redis.hits, other.hits
         assert {answer.status for answer in app.get_many()} == {200}
         assert (redis.hits, other.hits) == (former, counted + 40)

@@ -25,6 +25,10 @@ from ansible.plugins.loader import init_plugin_loader
 # Plugins of the collection can be loaded only if this comes before all imports of its Python code.
 init_plugin_loader()
 
+# Otherwise the modules take what a test does not set from the environment of the user.
+for variable in [name for name in os.environ if name.startswith("CONSUL_") and name != "CONSUL_BIN"]:
+    del os.environ[variable]
+
 ROOT_TOKEN = "7d9bdb8e-0e4e-4d0d-a5c2-8a6a7f2f0a01"
 
 
@@ -260,7 +264,7 @@ class Playbook:
             text=True,
             timeout=120,
             env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("CONSUL_HTTP")},
+                **os.environ,
                 "ANSIBLE_STDOUT_CALLBACK": "default" if verbose else "ansible.posix.json",
                 "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
                 "ANSIBLE_INJECT_INVOCATION": "true",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from unittest import mock
 
 import pytest
@@ -44,9 +45,11 @@ class Module:
         self.seen.append(output.getvalue())
         return json.loads(output.getvalue())
 
-    def refusal(self, **options):
-        """The message of a task that fails in check mode and in a real run, in the same words."""
+    def refusal(self, rehearsed=False, **options):
+        """The message of a task that fails in check mode and in a real run, in the same words, before Consul is asked to
+        write. C(rehearsed) is for what Consul refuses itself, in check mode in a transaction that cannot succeed."""
         foretold, failed = self(check_mode=True, **options), self(**options)
         assert foretold.get("failed") and failed.get("failed"), (options, foretold, failed)
         assert foretold["msg"] == failed["msg"] and "\n" not in failed["msg"]
+        assert rehearsed or not re.search(r"\bPUT /|Consul refused", failed["msg"])
         return failed["msg"]

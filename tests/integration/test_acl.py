@@ -378,10 +378,16 @@ def test_acls_are_off(playbook, open_agent, wait):
     assert time.monotonic() - started < 20
 
 
+def requests(agent):
+    """How many requests for all policies, the first of the module, are in the log."""
+    return (agent.folder / "agent.log").read_text(encoding="utf-8", errors="replace").count("/v1/acl/policies")
+
+
 def test_no_leader_at_first(playbook, tmp_path):
     """The first of two servers that elect a leader together. The module is there before the second."""
     settings = {
         "bootstrap_expect": 2,
+        "log_level": "debug",  # which has the requests
         "acl": {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN}},
     }
     with contextlib.ExitStack() as stack:
@@ -401,11 +407,11 @@ def test_no_leader_at_first(playbook, tmp_path):
         assert "Consul's ACL system is not ready after 1 s" in failure
         assert "legacy mode. (no leader has set up the ACL system yet: check that enough servers are up)" in failure
 
-        def elect():
-            time.sleep(4)
+        def elect(asked):
+            first.wait_for(lambda: requests(first) > asked, "a request of the module")
             second.launch()
 
-        thread = threading.Thread(target=elect)
+        thread = threading.Thread(target=elect, args=[requests(first)])
         thread.start()
         created, again = playbook.run(acl(**SITE, secrets=SECRETS), acl(**SITE, secrets=SECRETS), connection=connection)
         thread.join()

@@ -86,6 +86,19 @@ def test_a_check_of_a_service_is_left_alone(playbook, agent):
     assert types_of(agent) == {"x": "ttl"}
 
 
+def test_a_check_is_removed_by_its_name(agent):
+    for identity, service_id in (("ssh", ""), ("ssh-2", ""), ("web-ssh", "web")):
+        if service_id:
+            agent.api("PUT", "/v1/agent/service/register", {"Name": service_id})
+        body = {"ID": identity, "Name": "SSH", "ServiceID": service_id, "TTL": "1h"}
+        agent.api("PUT", "/v1/agent/check/register", body)
+    module, task = Module(consul_check, agent), {"name": "SSH", "state": "absent"}
+    predicted, removed, again = module(check_mode=True, **task), module(**task), module(**task)
+    assert predicted["operations"] == removed["operations"] == {"ssh": "remove", "ssh-2": "remove"}
+    assert predicted["diff"] == removed["diff"] and removed["check"] is None
+    assert not again["changed"] and types_of(agent) == {"web-ssh": "ttl"}
+
+
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 @pytest.mark.parametrize(
     ("options", "words"),
@@ -94,12 +107,13 @@ def test_a_check_of_a_service_is_left_alone(playbook, agent):
         ({"name": "x"}, "exactly one of"),
         ({"name": "x", "http": "http://x"}, "http needs an interval"),
         ({"name": "serfHealth", "ttl": "1h"}, "Consul's own"),
-        ({"name": "x", "udp": "x:1", "interval": "1m"}, "udp requires Consul 1.13.0, and this agent is 1.8.7"),
+        ({"name": "x", "udp": "x:1", "interval": "1m"}, "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7"),
         ({"name": "x", "os_service": "nginx", "interval": "1m"}, "os_service requires Consul 1.14.0"),
         ({"name": "x", "alias_node": "nowhere"}, "the catalog has no node nowhere"),
         ({"checks": [{"name": "x", "ttl": "1h"}, {"name": "y", "id": "x", "ttl": "1h"}]}, "more than once: x"),
         *[({"name": name, "ttl": "1h"}, reason) for name, reason in UNADDRESSABLE.items()],
-        ({"name": "/x", "state": "absent"}, "starts with '/'"),
+        ({"id": "/x", "state": "absent"}, "starts with '/'"),
+        ({"checks": [{"ttl": "1h"}], "state": "absent"}, "checks[0]: id or name is needed"),
     ],
 )
 def test_what_is_refused(agent, options, words):
@@ -116,7 +130,10 @@ def test_under_deny(playbook, agent):
     for token in (None, reader, "11111111-2222-3333-4444-555555555555"):
         other = {"port": agent.http_port, **({"token": token} if token else {})}
         for words in playbook.failures(
-            check(name="disk", ttl="2h"), check(id="disk", state="absent"), connection=other
+            check(name="disk", ttl="2h"),
+            check(id="disk", state="absent"),
+            check(name="disk", state="absent"),
+            connection=other,
         ):
             assert "Permission denied" in words or "ACL not found" in words
     assert types_of(agent) == {"disk": "ttl"}

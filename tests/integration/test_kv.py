@@ -176,7 +176,7 @@ def test_secrets_stay_out_of_sight(playbook, agent):
         kv(**some),
         kv(**everything, value="{{ secret4 }}"),
         kv(prefix="many", values={"password": "{{ secret5 }}", "user": "shown-user"}, secret_keys=["pass*"]),
-        kv(key="redis", value="{{ secret6 }}", secret=True, state="absent"),
+        kv(prefix="many", values={"password": "{{ secret6 }}"}, secret=True, state="absent"),
         {
             "block": [kv(**everything, value="{{ secret7 }}", cas=1)],
             "rescue": [{"ansible.builtin.debug": {"msg": "lost"}}],
@@ -227,6 +227,11 @@ def execute(client, **options):
 
 
 LARGE = "x" * 500_000
+
+
+@pytest.fixture
+def session(agent):
+    return agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
 
 
 class TestSomeoneElseWrites:
@@ -295,11 +300,48 @@ class TestSomeoneElseWrites:
             )
         assert agent.key_names() == ["app/a", "app/b"]
 
-    def test_unlocked_as_well(self, agent):
-        session = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
+    def test_unlocked_as_well(self, agent, session):
         agent.api("PUT", f"/v1/kv/lock?acquire={session}", b"x")
         meddler = Meddler(agent, lambda: agent.api("PUT", f"/v1/kv/lock?release={session}", b"x"))
         assert not execute(meddler, key="lock", session=session, state="release")["changed"]
+
+    @pytest.mark.parametrize("given", [{}, {"value": "free"}])
+    def test_unlocked_with_another_value(self, agent, session, given):
+        agent.api("PUT", f"/v1/kv/lock?acquire={session}", b"x")
+        meddler = Meddler(agent, lambda: agent.api("PUT", f"/v1/kv/lock?release={session}", b"theirs"))
+        with pytest.raises(ConsulError, match="lock: changed by someone else since it was read; run again$"):
+            execute(meddler, key="lock", session=session, state="release", **given)
+        assert agent.raw("lock") == b"theirs"
+
+    @pytest.mark.parametrize("before", [None, b"old"])
+    @pytest.mark.parametrize("given", [{}, {"value": "mine"}])
+    def test_written_before_the_lock_is_taken(self, agent, session, before, given):
+        if before:
+            agent.api("PUT", "/v1/kv/k", before)
+        meddler = Meddler(agent, lambda: agent.api("PUT", "/v1/kv/k?flags=8", b"theirs"))
+        with pytest.raises(ConsulError, match="k: changed by someone else since it was read; run again$"):
+            execute(meddler, key="k", state="acquire", session=session, **given)
+        (record,) = agent.api("GET", "/v1/kv/k")
+        assert (agent.raw("k"), record["Flags"], record.get("Session")) == (b"theirs", 8, None)
+
+    def test_removed_before_the_lock_is_taken(self, agent, session):
+        agent.api("PUT", "/v1/kv/k", b"old")
+        with pytest.raises(ConsulError, match="k: changed by someone else since it was read; run again$"):
+            execute(Meddler(agent, lambda: agent.api("DELETE", "/v1/kv/k")), key="k", state="acquire", session=session)
+        assert agent.key_names() == []
+
+    def test_written_under_the_own_lock(self, agent, session):
+        agent.api("PUT", f"/v1/kv/k?acquire={session}", b"old")
+        meddler = Meddler(agent, lambda: agent.api("PUT", f"/v1/kv/k?acquire={session}", b"theirs"))
+        with pytest.raises(ConsulError, match="k: changed by someone else since it was read; run again$"):
+            execute(meddler, key="k", state="release", session=session)
+        assert agent.raw("k") == b"theirs"
+
+    def test_locked_by_someone_else(self, agent, session):
+        other = agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"]
+        meddler = Meddler(agent, lambda: agent.api("PUT", f"/v1/kv/k?acquire={other}", b"theirs"))
+        with pytest.raises(ConsulError, match="k: the lock is held by another session$"):
+            execute(meddler, key="k", state="acquire", session=session)
 
     def test_eight_hosts_at_once(self, agent):
         """Rounds enough that some of them meet: before, one in ten failed."""
@@ -333,8 +375,14 @@ def test_lock(playbook, agent):
     assert "held by another" in playbook.run(kv(key="lock", session=other, state="acquire"), fails=True)["msg"]
     assert "held by another" in playbook.run(kv(key="lock", session=other, state="release"), fails=True)["msg"]
     release = kv(key="lock", session=mine, state="release")
-    assert playbook.run(release)["changed"]
-    assert not playbook.run(release)["changed"]
+    released, again, with_value, lost = playbook.run(
+        release,
+        release,
+        kv(key="lock", session=mine, state="release", value="me"),
+        {**kv(key="lock", session=mine, state="release", value="free"), "ignore_errors": True},
+    )
+    assert [task["changed"] for task in (released, again, with_value)] == [True, False, False]
+    assert "does not hold the lock" in lost["msg"]
     assert agent.raw("lock") == b"me"
     nobody = "00000000-0000-0000-0000-000000000001"
     assert "unknown to Consul" in playbook.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
@@ -375,6 +423,18 @@ class TestUnderDeny:
         absent = kv(key="app/", recurse=True, state="absent")
         assert "Permission denied" in playbook.run(absent, connection=reader, fails=True)["msg"]
         assert agent.raw("app/a") == b"1"
+
+    def test_a_token_for_the_listed_keys_only(self, agent):
+        agent.api("PUT", "/v1/kv/secret", b"x")
+        run = Module(consul_kv, agent)
+        rules = 'key "a" { policy = "write" } key "b/c" { policy = "write" }'
+        run.connection = {"port": agent.http_port, "token": agent.token_for(rules)}
+        task = {"values": {"a": 1, "b": {"c": 2}}}
+        assert [run(**task)["changed"] for _run in range(2)] == [True, False]
+        for state in ("present", "absent"):
+            assert run.refusal(values={"a": 1, "secret": "x"}, state=state).startswith("secret: Permission denied")
+            assert run.refusal(values={"a": 1, "none": "x"}, state=state).startswith("none: Permission denied")
+        assert run(**task, state="absent")["deleted"] == ["a", "b/c"]
 
     def test_tokens_from_the_environment(self, playbook, agent, tmp_path):
         token_file = tmp_path / "token"

@@ -69,7 +69,7 @@ def test_what_is_missing_or_awkward(playbook, agent):
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
 class TestUnderDeny:
     @pytest.mark.parametrize("key", ["app/a", "app/none", "/app/a", "/app/none"])
-    @pytest.mark.parametrize("question", ["read", "tree", "names"])
+    @pytest.mark.parametrize("question", ["read", "tree", "names", "records"])
     def test_what_may_not_be_read_is_not_missing(self, agent, key, question):
         agent.api(
             "PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": key, "Value": "eA=="}} for key in ("/app/a", "app/a")]
@@ -77,7 +77,7 @@ class TestUnderDeny:
         for token in (None, agent.token_for('key_prefix "other/" { policy = "write" }')):
             store = KVStore(ConsulClient(port=agent.http_port, token=token))
             with pytest.raises(ConsulError, match="Permission denied.*policies do not allow") as raised:
-                getattr(store, question)(key)
+                getattr(store, question)([key] if question == "records" else key)
             assert raised.value.status == 403
 
     def test_tokens(self, playbook, agent):

@@ -52,6 +52,14 @@ COMBINATIONS = [
     ({"key": "app/a", "value": "x", "session": SESSION}, "session"),
     ({"key": "app/a", "state": "absent", "session": SESSION}, "session"),
     ({"key": "app/a", "flags": 1}, "flags"),
+    ({"key": "app/a", "flags": 1, "state": "absent"}, "flags"),
+    ({"values": {"app/a": 1}, "flags": 1, "state": "absent"}, "flags"),
+    ({"key": "app/a", "value": "kept", "state": "absent"}, "value"),
+    ({"key": "app/", "value": "", "recurse": True, "state": "absent"}, "value"),
+    # A lock that was lost is no reason to drop a value without a word.
+    ({"key": "app/a", "value": "free", "state": "release", "session": SESSION}, "does not hold the lock"),
+    ({"key": "app/none", "value": "", "state": "release", "session": SESSION}, "does not hold the lock"),
+    ({"key": "app/a", "flags": 1, "state": "release", "session": SESSION}, "does not hold the lock"),
 ]
 
 
@@ -110,13 +118,13 @@ def test_the_message_about_any_key_is_one_line(kv, store, key):
         {"values": {key: {"$base64": "A" * 600_000}}},
         {"values": {key: 1, "": {key: 1}}},
         {"key": key, "value": "x", "cas": 5},
-        {"key": key, "state": "acquire", "session": SESSION},
     ):
         assert repr(key) in kv.refusal(**options)
+    assert repr(key) in kv.refusal(rehearsed=True, key=key, state="acquire", session=SESSION)
 
 
 def test_a_lock_that_consul_does_not_give(kv, agent):
-    assert "unknown to Consul" in kv.refusal(key="delayed", session=SESSION, state="acquire")
+    assert "unknown to Consul" in kv.refusal(rehearsed=True, key="delayed", session=SESSION, state="acquire")
     assert "key is empty" in kv.refusal(key="", session=SESSION, state="acquire")
     assert "key is empty" in kv.refusal(key="", session=SESSION, state="release")
     first, second = (agent.api("PUT", "/v1/session/create", {"LockDelay": "60s"})["ID"] for _which in range(2))
@@ -126,7 +134,7 @@ def test_a_lock_that_consul_does_not_give(kv, agent):
     assert kv(key="delayed", session=first, state="acquire", value="x")["changed"]
     assert "held by another session" in kv.refusal(key="delayed", session=second, state="acquire")
     agent.api("PUT", f"/v1/session/destroy/{first}")
-    assert "lock delay" in kv.refusal(key="delayed", session=second, state="acquire")
+    assert "lock delay" in kv.refusal(rehearsed=True, key="delayed", session=second, state="acquire")
     assert agent.raw("delayed") == b"x"
     agent.api("PUT", f"/v1/session/destroy/{second}")
 
@@ -160,3 +168,6 @@ def test_a_large_value_of_a_key_that_only_a_transaction_takes(kv, store):
     large = base64.b64encode(b"x" * 400_000).decode()
     for key in ("/leading", "a\tb"):
         assert "too large" in kv.refusal(values={"app/a": "new", key: {"$base64": large}})
+    assert "too large to be locked" in kv.refusal(
+        key="app/a", value={"$base64": large}, session=SESSION, state="acquire"
+    )

@@ -41,6 +41,8 @@ FORMS = {
     "text with a comma too many": lambda secret: '{"password": "' + secret + '", "port": 6379,}',
     "text with something after it": lambda secret: text(secret) + "\n" + text(secret),
     "text with a comment": lambda secret: '{ // see "password"\n' + text(secret)[1:],
+    "text with a field twice": lambda secret: '{"password": "' + secret + '", "password": "(hidden)"}',
+    "text in text with an object twice": lambda secret: json.dumps({"config": '{"a": ' + text(secret) + ', "a": 1}'}),
     "text with NaN": lambda secret: '{"password": "' + secret + '", "port": NaN}',
     "text with a long number": lambda secret: '{"password": "' + secret + '", "port": ' + "9" * 5000 + "}",
     "deep text": lambda secret: '{"a":' * 5000 + text(secret) + "}" * 5000,

@@ -94,7 +94,7 @@ def test_a_reason_that_consul_does_not_take(agent):
     client = ConsulClient(port=agent.http_port, token=agent.token)
     web = Maintenance(client, "web-1")
     web.enable("one")
-    with pytest.raises(ConsulError, match="maintenance was lifted to change its reason, and now there is none"):
+    with pytest.raises(ConsulError, match="maintenance mode was disabled to change its reason, and is still disabled"):
         change_reason(web, "x" * 2_000_000)
     assert reasons(agent) == {}
 
@@ -102,11 +102,11 @@ def test_a_reason_that_consul_does_not_take(agent):
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 def test_what_the_agent_does_not_confirm_is_an_error(agent):
     web = Maintenance(ConsulClient(port=agent.http_port, token=agent.token), "web-1")
-    with pytest.raises(ConsulError, match="service web-1 is not in maintenance, though"):
+    with pytest.raises(ConsulError, match="service web-1 is not in maintenance, although"):
         confirmed(web, State(True, None))
     web.enable("one")
     for wanted in (NONE, State(True, "two")):
-        with pytest.raises(ConsulError, match=r"service web-1 is in maintenance \(one\), though"):
+        with pytest.raises(ConsulError, match=r"service web-1 is in maintenance \(one\), although"):
             confirmed(web, wanted)
     assert confirmed(web, State(True, None)) == confirmed(web, State(True, "one")) == State(True, "one")
 

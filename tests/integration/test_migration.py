@@ -267,7 +267,9 @@ def test_differences_of_consul_kv(agent):
         "taken": {"key": "k", "value": "x", **lock},
         "cas and lock": {"key": "k", "value": "y", "cas": "1", **lock},
         "released": {"key": "mine", "value": "x", "session": mine, "state": "release"},
+        "lost": {"key": "binary", "value": "y", "session": mine, "state": "release"},
         "absent and cas": {"key": "flagged", "recurse": True, "cas": "1", "state": "absent"},
+        "absent and value": {"key": "none", "value": "x", "state": "absent"},
         "true": {"key": "true", "value": True},
         "mapping": {"key": "mapping", "value": {"a": [1]}},
     }
@@ -276,11 +278,12 @@ def test_differences_of_consul_kv(agent):
     for name, options in rows.items():
         theirs[name], ours[name] = their_kv(**options), our_kv(**options)
     fails = {name for name, result in ours.items() if result.get("failed")}
-    assert fails == {"cas", "held", "session", "recurse", "read with flags", "cas and lock", "absent and cas"}
+    refused = {"session", "recurse", "read with flags", "cas and lock", "absent and cas", "absent and value"}
+    assert fails == {"cas", "held", "lost", *refused}
     assert {name for name, result in theirs.items() if result.get("failed")} == {"cas and lock"}
     changed = {name: (theirs[name]["changed"], ours[name].get("changed")) for name in ("flags", "taken", "released")}
     assert changed == {"flags": (False, True), "taken": (False, True), "released": (False, True)}
-    assert not theirs["cas"]["changed"] and not theirs["held"]["changed"] and theirs["absent and cas"]["changed"]
+    assert not any(theirs[name]["changed"] for name in ("cas", "held", "lost")) and theirs["absent and cas"]["changed"]
     assert theirs["retrieve"]["data"] is None and "data" not in ours["retrieve"]
     assert theirs["true"]["data"]["Value"] == "True" and ours["true"]["data"]["Value"] == "true"
     assert theirs["mapping"]["data"]["Value"] == "{'a': [1]}" and ours["mapping"]["data"]["Value"] == '{"a":[1]}'

@@ -299,6 +299,19 @@ class TestSidecar:
         assert foretold["diff"] == removed["diff"] and "web-sidecar-proxy" in removed["diff"]["before"]
         assert services_of(agent) == ["web"]
 
+    @pytest.mark.parametrize("agent", ["deny"], indirect=True)
+    @pytest.mark.parametrize("names", [("token", "header"), ("Token", "Header")])
+    def test_its_secrets_are_shown_nowhere(self, agent, names):
+        module = Module(consul_service, agent)
+        token = agent.token_for('service_prefix "" { policy = "write" } node_prefix "" { policy = "read" }')
+        check = {"http": "http://127.0.0.1:9", "interval": "1h", names[1]: {"Authorization": ["H34der-secret"]}}
+        task = {"name": "web", "connect": {"sidecar_service": {names[0]: token, "checks": [check]}}}
+        created, again = module(**task), module(**task)
+        assert created["operation"] == "create" and not again["changed"]
+        assert "(hidden)" in created["diff"]["after"] and created["invocation"]
+        assert module(**task, timeout="x")["failed"] and module(name="web", state="absent")["changed"]
+        assert not [text for text in module.seen if token in text or "H34der-secret" in text]
+
     @ONLY_OPEN
     def test_only_its_own_is_removed_and_a_lost_one_comes_back(self, playbook, agent):
         playbook.run(service(name="web"))
@@ -364,8 +377,8 @@ REFUSED = {
     "weights: passing is 0": {"weights": {"passing": 0}},
     "weights: warning is -1": {"weights": {"warning": -1}},
     "weights: warning is 65536": {"weights": {"warning": 65536}},
-    "address 0.0.0.0 is no address": {"address": "0.0.0.0"},
-    "address [::] is no address": {"address": "[::]"},
+    "address 0.0.0.0 is not an address that": {"address": "0.0.0.0"},
+    "address [::] is not an address that": {"address": "[::]"},
     "meta: 'a b' is not a valid key": {"meta": {"a b": "x"}},
     "meta: '' is not a valid key": {"meta": {"": "x"}},
     "is not a valid key: use 1 to 128": {"meta": {"k" * 129: "x"}},
@@ -378,7 +391,7 @@ REFUSED = {
     "longer than 2500000h": {"checks": [{"ttl": "9999999h"}]},
     "'9h9' is not a duration": {"checks": [{"ttl": "9h9"}]},
     "shorter than one microsecond": {"checks": [{"ttl": "0.6ns"}]},
-    "udp requires Consul 1.13.0, and this agent is 1.8.7": {"checks": [{"udp": "x:1", "interval": "1m"}]},
+    "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7": {"checks": [{"udp": "x:1", "interval": "1m"}]},
     "os_service requires Consul 1.14.0": {"checks": [{"os_service": "nginx", "interval": "1m"}]},
     "the catalog has no node nowhere": {"checks": [{"alias_node": "nowhere"}]},
     "serfHealth is Consul's own": {"checks": [{"ttl": "1h", "id": "serfHealth"}]},
@@ -401,7 +414,7 @@ class TestRefusedBefore:
 
     @ONLY_OPEN
     def test_in_a_playbook(self, playbook, agent):
-        words = "udp requires Consul 1.13.0, and this agent is 1.8.7"
+        words = "udp requires Consul 1.13.0 or newer, and this agent is 1.8.7"
         task = service(services=[{"name": "old"}, {"name": "web", **REFUSED[words]}])
         for message in playbook.failures({**task, "check_mode": True}, task):
             assert message == f"service web: check service:web: {words}"

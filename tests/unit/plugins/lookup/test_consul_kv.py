@@ -57,6 +57,9 @@ def test_a_value_that_is_not_text():
         (b"\xff S3cret", "not UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
         (b"9" * 5000, "not JSON"),
+        (b'{"a": 1e999, "b": "S3cret"}', "not JSON: a number is too large"),
+        (b"-1e999", "not JSON: a number is too large"),
+        (b'{"S3cret": 1, "S3cret": 2}', "not JSON: an object has a field twice"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -97,3 +100,12 @@ def test_the_environment_of_the_controller_counts(monkeypatch, variable, value):
 
 def test_it_has_the_options_of_the_modules():
     assert set(CONNECTION_SPEC) <= set(DOCUMENTED)
+
+
+def test_the_documentation_that_all_kinds_of_plugins_share_fits_each_of_them():
+    """Check mode and a managed host are of modules. A lookup and an inventory plugin run on the controller."""
+    assert list(yaml.safe_load(ModuleDocFragment.DOCUMENTATION)) == ["options"]
+    assert list(yaml.safe_load(ModuleDocFragment.ATTRIBUTES)["attributes"]) == ["check_mode", "diff_mode"]
+    assert (
+        "managed host" not in ModuleDocFragment.DOCUMENTATION and "module asks" not in ModuleDocFragment.DOCUMENTATION
+    )

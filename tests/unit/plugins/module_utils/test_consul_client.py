@@ -111,6 +111,20 @@ def test_an_explicit_option_wins():
     }
 
 
+def test_a_socket_replaces_the_whole_address():
+    environ = {"CONSUL_HTTP_ADDR": "https://u:p@other:1/path", "CONSUL_HTTP_SSL": "true", "CONSUL_HTTP_TOKEN": "t"}
+    assert settings_from({"unix_socket": "/s"}, environ) == {"unix_socket": "/s", "token": "t"}
+    given = {"unix_socket": "/s", "scheme": "https", "token": "t"}
+    assert settings_from(given, environ) == given
+
+
+def test_tls_that_is_asked_for_wins_over_the_address():
+    """As for the consul command line."""
+    environ = {"CONSUL_HTTP_ADDR": "http://h:8500", "CONSUL_HTTP_SSL": "true"}
+    assert settings_from({}, environ)["scheme"] == "https"
+    assert settings_from({"scheme": "http"}, environ)["scheme"] == "http"
+
+
 @pytest.mark.parametrize("own", [{"host": "mine"}, {"unix_socket": "/s"}])
 def test_another_host_gets_no_password_of_the_address(own):
     environ = {"CONSUL_HTTP_ADDR": "http://u:p@other:1/path"}
@@ -420,6 +434,11 @@ def test_bad_options_are_told_at_once(tmp_path):
     for port in (0, -1, 65536):
         with pytest.raises(ConsulError, match=f"port: {port} is not a TCP port"):
             ConsulClient(port=port)
+    for timeout in (0, -1.5, float("nan"), float("inf")):
+        with pytest.raises(ConsulError, match=f"timeout: {timeout:g} is not a number of seconds above 0"):
+            ConsulClient(timeout=timeout)
+    with pytest.raises(ConsulError, match="retries: -1 is below 0"):
+        ConsulClient(retries=-1)
     with pytest.raises(ConsulError, match="unix_socket: 'run/consul.sock' is not an absolute path"):
         ConsulClient(unix_socket="run/consul.sock")
     with pytest.raises(ConsulError, match="path_prefix: 'a\\?b' is not the path of a URL"):

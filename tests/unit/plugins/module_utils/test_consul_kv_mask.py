@@ -92,6 +92,31 @@ def test_fields():
     assert hide(new, ["other"], old) == new and hide(new, [], old) == new
 
 
+DUPLICATES = [
+    '{"a":{"password":"S3cret"},"a":1}',
+    '{"password":"S3cret","password":"(hidden)"}',
+    '[{"a":"S3cret","\\u0061":1}]',
+    json.dumps({"config": '{"password":"S3cret","password":"(hidden)"}'}),
+    json.dumps(["x", json.dumps({"config": '{"a":{"password":"S3cret"},"a":1}'})]),
+]
+
+
+@pytest.mark.parametrize("text", DUPLICATES)
+def test_a_field_that_is_given_twice_hides_nothing_from_the_mask(text):
+    """A parser keeps the last of the two, and the text is shown."""
+    mask = Mask({"secret_keys": ["password"]})
+    coded = base64.b64encode(text.encode()).decode()
+    for seen in (
+        mask.shown(record(text.encode())),
+        mask.shown(record(text.encode()), record(b"{}")),
+        mask.data(record(text.encode())),
+        mask.params({"key": "k", "value": text}),
+        mask.params({"values": {"a": {"b": text}, "list": [text]}}),
+        mask.params({"key": "k", "value": {"$base64": coded}}),
+    ):
+        assert "S3cret" not in str(seen) and coded not in str(seen) and "hidden" in str(seen)
+
+
 def test_what_only_looks_like_json_is_hidden_as_a_whole():
     assert hide({"text": '{"password": 1,}'}, ["password"]) == {"text": "(hidden)"}
     assert hide('{"password": 1,}', ["password"], '{"password": 2,}') == "(hidden, changed)"

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_plan import check_options, expected, setting
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_plan import (
+    check_options,
+    expected,
+    plan,
+    setting,
+)
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import Change, Record
 
 NOTHING = {
@@ -35,7 +40,7 @@ def test_setting():
         {"key": "a", "recurse": True},
         {"key": "a", "value": "x", "cas": 2**64 - 1, "flags": 0},
         {"key": "a", "value": "", "cas": 0},
-        {"key": "a", "state": "absent", "value": "x", "flags": 1, "cas": 1},
+        {"key": "a", "state": "absent", "cas": 1},
         {"key": "a/", "state": "absent", "recurse": True},
         {"values": {"a": 1}, "prefix": "p", "purge": True, "flags": 1},
         {"values": {"a": 1}, "prefix": "p", "state": "absent"},
@@ -55,11 +60,79 @@ def test_options_that_go_together(options):
         ({"key": "a", "cas": 1, "recurse": True, "state": "absent"}, "cas: it would have no effect"),
         ({"key": "a", "purge": True}, "purge: it would have no effect"),
         ({"key": "a", "state": "acquire", "session": "me"}, "session: 'me' is not"),
+        ({"key": "a", "state": "absent", "value": "x"}, "value: it would have no effect"),
+        ({"key": "a", "state": "absent", "value": ""}, "value: it would have no effect"),
+        ({"key": "a", "state": "absent", "flags": 0}, "flags: it would have no effect"),
+        ({"values": {"a": 1}, "state": "absent", "flags": 1}, "flags: it would have no effect"),
+        ({"key": "a", "flags": 1}, "flags: it would have no effect"),
     ],
 )
 def test_options_that_do_not(options, words):
     with pytest.raises(ConsulError, match=words):
         check_options({**NOTHING, **options})
+
+
+class Stored:
+    """A store of one key."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def read(self, _key):
+        return self.kept
+
+
+def releasing(kept, **options):
+    given = {"key": "k", "state": "release", "session": SESSION, **options}
+    return plan({**NOTHING, **given}, Stored(kept))[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"value": "v"}, {"flags": 3}, {"value": "v", "flags": 3}])
+def test_a_release_without_a_lock_that_has_nothing_to_write(options):
+    assert releasing(record(b"v", flags=3), **options) == []
+
+
+def test_a_release_of_a_key_that_does_not_exist():
+    assert releasing(None) == []
+    with pytest.raises(ConsulError, match="does not hold the lock"):
+        releasing(None, value="")
+
+
+@pytest.mark.parametrize("options", [{"value": "free"}, {"flags": 4}, {"value": "v", "flags": 4}])
+def test_a_release_without_the_lock_writes_no_value(options):
+    with pytest.raises(ConsulError, match=f"^k: the session {SESSION.lower()} does not hold the lock"):
+        releasing(record(b"v", flags=3), **options)
+
+
+def test_a_release_writes_what_was_read_or_is_given():
+    mine = record(b"v", flags=3)._replace(session=SESSION.lower())
+    assert [(one.value, one.flags, one.index) for one in releasing(mine)] == [(b"v", 3, 9)]
+    assert [(one.value, one.flags, one.index) for one in releasing(mine, value="free", flags=4)] == [(b"free", 4, 9)]
+
+
+@pytest.mark.parametrize(
+    "options, read",
+    [
+        ({"values": {"a": 1, "b": {"c": 2}}}, ("records", ["a", "b/c"])),
+        ({"values": {"a": 1}, "state": "absent"}, ("records", ["a"])),
+        ({"values": {"a": 1}, "prefix": "app"}, ("tree", "app/")),
+        ({"values": {"a": 1}, "purge": True, "force": True}, ("tree", "")),
+    ],
+)
+def test_the_whole_store_is_read_only_where_it_is_purged(options, read):
+    asked = []
+
+    class Asked:
+        def tree(self, prefix):
+            asked.append(("tree", prefix))
+            return {}
+
+        def records(self, keys):
+            asked.append(("records", keys))
+            return {}
+
+    plan({**NOTHING, "force": False, **options}, Asked())
+    assert asked == [read]
 
 
 def test_what_is_expected():

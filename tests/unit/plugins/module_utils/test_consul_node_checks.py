@@ -10,6 +10,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_checks
     INCOMPLETE,
     NODE_CHECK_ARGUMENTS,
     NODE_CHECK_SPEC,
+    checks_to_remove,
     described,
     is_registered,
     is_replaced,
@@ -70,3 +71,48 @@ def test_what_cannot_be():
     with pytest.raises(ConsulError, match="check x: it is a check of service web"):
         refuse_checks_of_services(["x"], {"x": {"ServiceID": "web"}})
     refuse_checks_of_services(["x", "y"], {"x": {"ServiceID": ""}})
+
+
+def on_agent(**owners_of):
+    """The checks of an agent, from the name of each and the service that it belongs to, by id."""
+    return {
+        identity: {"CheckID": identity, "Name": name, "ServiceID": owner, "Type": "ttl"}
+        for identity, (name, owner) in owners_of.items()
+    }
+
+
+AGENT = on_agent(ssh=("SSH", ""), other=("SSH", ""), web=("SSH", "web"), backup=("backup", ""), disk=("ssh", ""))
+
+
+@pytest.mark.parametrize(
+    ("given", "removed", "unknown"),
+    [
+        ({"id": "ssh"}, ["ssh"], []),
+        ({"id": "ssh", "name": "SSH"}, ["ssh"], []),
+        ({"id": "SSH"}, [], ["SSH"]),
+        ({"name": "SSH"}, ["ssh", "other"], []),
+        ({"name": "backup"}, ["backup"], []),
+        ({"name": "nothing"}, [], ["nothing"]),
+        ({"name": "/x"}, [], ["/x"]),
+        # The ID of a check with another name.
+        ({"name": "web"}, [], []),
+    ],
+)
+def test_what_is_removed(given, removed, unknown):
+    assert checks_to_remove({"checks": [options(**given)] * 2}, AGENT) == (removed, unknown)
+
+
+def test_what_cannot_be_removed():
+    for given, words in (
+        ({}, "id or name is needed"),
+        ({"id": "/x"}, "the check id '/x' starts with"),
+        ({"id": "web"}, "check web: it is a check of service web"),
+        ({"name": "odd"}, "the check id 'a//b' has '//'"),
+    ):
+        with pytest.raises(ConsulError, match=words):
+            checks_to_remove({"checks": None, **options(**given)}, {**AGENT, **on_agent(**{"a//b": ("odd", "")})})
+
+
+def test_maintenance_is_no_check_to_remove_by_its_name():
+    maintenance = {"_node_maintenance": {"Name": "Node Maintenance Mode", "ServiceID": "", "Type": "maintenance"}}
+    assert checks_to_remove({"checks": [options(name="Node Maintenance Mode")]}, maintenance)[0] == []

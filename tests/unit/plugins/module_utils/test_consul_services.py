@@ -20,8 +20,8 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_services im
     keeps_tags,
     normalised_checks,
     own_sidecar,
+    refuse_duplicates,
     refuse_taken_checks,
-    refuse_twins,
     registration,
     replaced_checks,
     service_spec,
@@ -138,7 +138,7 @@ def test_a_registration_is_known_by_its_service_and_by_the_ids_of_its_checks():
         ({"id": "/web"}, "id '/web' starts with '/'"),
         ({"name": "a//b"}, "name 'a//b' has '//'"),
         ({"weights": {"passing": 0, "warning": 1}}, "weights: passing is 0, and must be between 1 and 65535"),
-        ({"address": "0:0::0"}, "address 0:0::0 is no address of a host"),
+        ({"address": "0:0::0"}, "address 0:0::0 is not an address that other"),
         ({"meta": {"a.b": "x"}}, "meta: 'a.b' is not a valid key"),
         ({"meta": {"k": "x" * 513}}, "longer than 512 bytes"),
         ({"meta": {"k": float("nan")}}, "meta: 'k': a number that is not finite"),
@@ -174,14 +174,14 @@ def on_agent(**checks_of):
 
 
 def test_ids_are_unique():
-    refuse_twins(bodies_of(a=["x"], b=["y"]))
+    refuse_duplicates(bodies_of(a=["x"], b=["y"]))
     with pytest.raises(ConsulError, match="more than once: a"):
-        refuse_twins(bodies_of(a=[]) * 2)
+        refuse_duplicates(bodies_of(a=[]) * 2)
     with pytest.raises(ConsulError, match="services a and b: both have a check with the id x"):
-        refuse_twins(bodies_of(a=["x"], b=["x"]))
+        refuse_duplicates(bodies_of(a=["x"], b=["x"]))
     meshed = registration(options(name="a", connect={"sidecar_service": {}}), "service")
     with pytest.raises(ConsulError, match="are those of sidecars: a-sidecar-proxy"):
-        refuse_twins([meshed, *bodies_of(**{"a-sidecar-proxy": []})])
+        refuse_duplicates([meshed, *bodies_of(**{"a-sidecar-proxy": []})])
 
 
 def test_a_check_id_may_be_taken_from_what_gives_it_up():
@@ -226,6 +226,15 @@ def test_the_sidecar_of_a_service():
     assert "Sidecar" in shown(services(meshed, sidecar)["a"], services(meshed, sidecar), {}, [plain])
     assert "Sidecar" in shown_wanted(meshed) and "Sidecar" not in shown_wanted(plain)
     assert unlisted([], services(meshed, sidecar)) == ["a"]
+
+
+def test_a_diff_shows_no_secret_of_a_sidecar():
+    sidecar = {"token": "S3CRET", "Checks": [{"Header": {"Authorization": ["S3CRET2"]}, "TTL": "1h"}]}
+    body = registration(options(name="a", connect={"SidecarService": sidecar}), "service")
+    assert body["Connect"]["SidecarService"]["token"] == "S3CRET"
+    view = shown_wanted(body)
+    assert "S3CRET" not in str(view) and view["Connect"]["SidecarService"]["Checks"][0]["TTL"] == "1h"
+    assert "S3CRET" in str(body), "the registration itself keeps them"
 
 
 def test_purge_means_what_the_module_registered():

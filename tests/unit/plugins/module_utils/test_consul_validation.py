@@ -59,7 +59,7 @@ def test_addresses(address):
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "[::]", "0:0::0"])
 def test_an_address_of_no_host(address):
-    with refused(f"address {address} is no address of a host"):
+    with refused(f"address {address} is not an address that other hosts"):
         validated_address(address, "here")
 
 
@@ -76,7 +76,7 @@ def test_tagged_addresses():
         "wan": {"Address": "5", "Port": 80},
         "lan_ipv4": {"Address": "192.0.2.1", "Port": 0},
     }
-    with refused("tagged_addresses: wan: address 0.0.0.0 is no address of a host"):
+    with refused("tagged_addresses: wan: address 0.0.0.0 is not an address that other hosts"):
         tagged_addresses({"wan": {"address": "0.0.0.0"}}, "here")
 
 
@@ -95,7 +95,7 @@ def test_ports(port):
     "value, words",
     [
         ("30", "is not a duration"),
-        ("0s", "is not longer than nothing"),
+        ("0s", "must be longer than zero"),
         ("999ns", "is shorter than one microsecond"),
         ("9999999999h", "is longer than 2500000h"),
         ("9" * 400 + "h", "is longer than 2500000h"),
