@@ -70,8 +70,8 @@ def problems_of(params):
         found += problems_of_service(service)
     for check in params["checks"] or []:
         found += problems_of_check(check)
-    found += twins("service", [service_id(service) for service in params["services"] or []])
-    return found + twins("check", [check_id(check) for check in params["checks"] or []])
+    found += duplicates("service", [service_id(service) for service in params["services"] or []])
+    return found + duplicates("check", [check_id(check) for check in params["checks"] or []])
 
 
 def refusals(validate, *arguments):
@@ -83,7 +83,7 @@ def refusals(validate, *arguments):
     return []
 
 
-def twins(kind, identities):
+def duplicates(kind, identities):
     lower = [identity.lower() for identity in identities if identity]
     return [
         f"{kind} {one_line(identity)} is listed twice: Consul does not tell upper from lower case"

@@ -66,7 +66,7 @@ def validated_address(given, where):
     except ValueError:  # a host name
         unspecified = False
     if unspecified:
-        raise ConsulError(f"{where}: address {address} is not an address that other hosts can connect to; leave it out")
+        raise ConsulError(f"{where}: address {address} is not an address that other hosts can connect to")
     return address
 
 

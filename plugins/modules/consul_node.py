@@ -259,7 +259,10 @@ written:
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule, diff_of
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    one_line,
+    refuse_unknown_characters,
+)
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_node_catalog import Catalog, Conflict
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes import (
     AGENT_CHECK,
@@ -267,6 +270,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes impor
     label_of,
     problems_of,
     problems_with_consul,
+    service_id,
     shown_state,
     wanted_state,
 )
@@ -283,6 +287,7 @@ def execute(module, client):
     before = catalog.read(params["name"])
     refuse_agent(catalog, before, params)
     refuse_hidden_services(client, params)
+    refuse_unknown_names(client, params)
     after = plan(catalog, params, before)
     if module.check_mode:
         for resource, name in sorted({change.right for change in changes(before, after)}):
@@ -303,7 +308,7 @@ def plan(catalog, params, before):
     if params["state"] == "absent":
         return None
     after = wanted_state(params, before)
-    fail_if(problems_with_consul(before, after))
+    fail_if(problems_with_consul(before, after), catalog.written)
     refuse_id_of_another(catalog, before, after)
     return after
 
@@ -326,9 +331,9 @@ def write(catalog, params, before, after):
         raise
 
 
-def fail_if(problems):
+def fail_if(problems, written=()):
     if problems:
-        raise ConsulError("Nothing was changed. " + ". ".join(problems))
+        raise ConsulError(("" if written else "Nothing was changed. ") + ". ".join(problems))
 
 
 def refuse_agent(catalog, before, params):
@@ -357,6 +362,14 @@ def refuse_hidden_services(client, params):
     """Consul leaves out the services and checks that the token may not read. They would stay, and look as if removed."""
     if params["state"] == "present" and params["purge"] and (params["services"], params["checks"]) != (None, None):
         require(client, "service", "read", "")
+
+
+def refuse_unknown_names(client, params):
+    if params["state"] == "absent":
+        return
+    for service in params["services"] or []:
+        for name in sorted({service["name"], service_id(service)}):
+            refuse_unknown_characters(client, f"service {one_line(service_id(service))}:", name)
 
 
 def refuse_id_of_another(catalog, before, after):

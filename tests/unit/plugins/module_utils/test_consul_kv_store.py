@@ -113,9 +113,10 @@ def test_a_lock_is_conditional_on_the_index_too(verb):
 class Answers:
     """A client that gives these answers to transactions, in order."""
 
-    query, consistency = {}, "default"
+    consistency = "default"
 
     def __init__(self, *answers):
+        self.query = {}
         self.answers = list(answers)
         self.asked = []
 

@@ -52,7 +52,9 @@ class Client:
         self.may_read = may_read
         self.puts = []
 
-    def get(self, path, params=None):
+    def get(self, path, params=None, missing_ok=False):
+        if missing_ok:
+            raise ConsulError("HTTP 400", 400)  # for each name that is not ASCII
         assert params == self.query
         return Answer(200, {"Node": NODE, "Services": {}} if path.startswith("catalog") else [self.check], None)
 
@@ -130,6 +132,14 @@ def test_each_write_names_another_datacenter():
     client = Client()
     run(client, address="192.0.2.2")
     assert "Datacenter" not in client.puts[0][2]
+
+
+def test_a_name_that_this_version_of_consul_cannot_print():
+    client = Client()
+    service = {**dict.fromkeys(consul_node.SERVICE_SPEC), "name": "\U0001fae8", "id": "face"}
+    with pytest.raises(ConsulError, match="^service face: '.U0001fae8' has a character that this version of Consul"):
+        run(client, services=[service])
+    assert client.puts == []
 
 
 def test_purge_requires_the_right_to_see_all_services():

@@ -114,7 +114,7 @@ def test_options_that_are_right():
         ({"name": "", "state": "absent"}, "name is empty"),
         ({"address": None}, "address is required with state: present"),
         ({"address": "a b"}, "node db1: address a b has a space"),
-        ({"address": "0.0.0.0"}, "node db1: address 0.0.0.0 is not an address that other hosts can connect to"),
+        ({"address": "0.0.0.0"}, "node db1: address 0.0.0.0 is not an address that other hosts"),
         ({"id": "7"}, "id: '7' is not a UUID"),
         (
             {"tagged_addresses": {"lan": "0.0.0.0"}},

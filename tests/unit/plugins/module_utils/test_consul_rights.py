@@ -11,8 +11,8 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights impo
 class Client:
     place = "http://127.0.0.1:8500"
 
-    def __init__(self, answer, query=None):
-        self.answer, self.query, self.asked = answer, query or {}, []
+    def __init__(self, answer, **query):
+        self.answer, self.query, self.asked = answer, query, []
 
     def post(self, path, params=None, data=None):
         self.asked.append((path, params, data))
@@ -25,7 +25,7 @@ ALLOWED, DENIED = [{"Allow": True}], [{"Allow": False}]
 
 
 def test_what_is_asked():
-    client = Client(ALLOWED, query={"dc": "dc2"})
+    client = Client(ALLOWED, dc="dc2")
     assert may(client, "node", "write", "app1")
     question = [{"Resource": "node", "Access": "write", "Segment": "app1"}]
     assert client.asked == [("internal/acl/authorize", {"dc": "dc2"}, question)]

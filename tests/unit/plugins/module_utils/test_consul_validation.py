@@ -59,7 +59,7 @@ def test_addresses(address):
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "[::]", "0:0::0"])
 def test_an_address_of_no_host(address):
-    with refused(f"address {address} is not an address that other hosts can connect to"):
+    with refused(f"address {address} is not an address that other hosts"):
         validated_address(address, "here")
 
 
@@ -76,7 +76,7 @@ def test_tagged_addresses():
         "wan": {"Address": "5", "Port": 80},
         "lan_ipv4": {"Address": "192.0.2.1", "Port": 0},
     }
-    with refused("tagged_addresses: wan: address 0.0.0.0 is not an address that other hosts can connect to"):
+    with refused("tagged_addresses: wan: address 0.0.0.0 is not an address that other hosts"):
         tagged_addresses({"wan": {"address": "0.0.0.0"}}, "here")
 
 
