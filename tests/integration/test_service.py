@@ -260,7 +260,7 @@ def test_wait_until_passing(playbook, agent):
         ({"checks": [{"tcp": "x:1"}]}, "tcp needs an interval"),
         ({"checks": [{"ttl": "1m"}, {"ttl": "1m", "http": "http://x"}]}, "check 2: exactly one of"),
         ({"service_port": 70000}, "port 70000"),
-        ({"meta": {DIGEST: "x"}}, "module's own"),
+        ({"meta": {DIGEST: "x"}}, "is the key of consul_service itself"),
         ({"purge": True}, "services is needed"),
     ],
 )
