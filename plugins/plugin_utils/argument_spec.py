@@ -36,6 +36,8 @@ def convert(value: Any, spec: Spec) -> Any:
 def _text(value: Any, _spec: Spec) -> str:
     if value is None or isinstance(value, (Mapping, list, tuple)):
         raise TypeError
+    if isinstance(value, float):  # YAML has made 1.1 of the version 1.10.
+        raise WrongType("text: put it in quotes, because YAML reads this as a number and drops zeros at its end")
     return value if isinstance(value, str) else str(value)
 
 

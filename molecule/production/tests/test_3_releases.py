@@ -189,7 +189,7 @@ def test_a_broken_version_is_taken_back(lab, second, version, last_words, nobody
     nobody_notices(f"a broken release ({version})")
     assert not done.ok
     assert f"is not healthy with version {version}" in words(done), done.output
-    assert last_words in done.output and f"back at {before[first][2]}, and that is healthy" in words(done), done.output
+    assert last_words in done.output and f"back at {before[first][2]}, and is healthy" in words(done), done.output
     see_that_all_run(lab, SECOND)
     assert {host: containers(lab)[host] for host in others} == {host: before[host] for host in others}
     assert noted(lab) == was_noted

@@ -67,8 +67,8 @@ def only_mydemo(v: Values) -> Iterator[Problem]:
     if name != "mydemo":
         yield Problem(
             "release_name",
-            f"release_name is {shown(name)}. The variables of your own service (-e @shop.yml) are for deploy.yml, rollback.yml,"
-            " drain_host.yml and return_host.yml. Here they would replace mydemo.",
+            f"release_name is {shown(name)}. The variables of your own service (-e @shop.yml) are for the playbooks"
+            " deploy, rollback, drain_host and return_host. Here they would replace mydemo.",
         )
 
 
@@ -139,8 +139,9 @@ CHECKS = [
     lan_address,
     matching(
         "mydemo_version",
-        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
-        "It must be the version to release, such as -e mydemo_version=1.0.0.",
+        r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?",
+        "It must have up to 128 letters, digits, '.', '_' and '-', the first and the last a letter, a digit or '_', such as"
+        " 1.0.0.",
     ),
     only_mydemo,
     file("mydemo_base_image_archive"),

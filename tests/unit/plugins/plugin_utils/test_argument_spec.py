@@ -27,8 +27,8 @@ SERVICES = {
         (5.0, {"type": "int"}, 5),
         ("yes", {"type": "bool"}, True),
         (0, {"type": "bool"}, False),
-        (1.21, {"type": "str"}, "1.21"),
-        (1.21, {}, "1.21"),
+        (121, {"type": "str"}, "121"),
+        (121, {}, "121"),
         ("1.5", {"type": "float"}, 1.5),
         ("~/x", {"type": "path"}, "~/x"),
         (["1", 2], {"type": "list", "elements": "int"}, [1, 2]),
@@ -46,7 +46,16 @@ def test_convert(value, spec, converted):
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [("abc", "int"), (True, "int"), (5.5, "int"), ("maybe", "bool"), ([], "str"), ({}, "path"), (None, "str")]
+    [
+        ("abc", "int"),
+        (True, "int"),
+        (5.5, "int"),
+        ("maybe", "bool"),
+        ([], "str"),
+        (1.21, "str"),
+        ({}, "path"),
+        (None, "str"),
+    ]
     + [("a,b", "list"), ({}, "list"), ("a=b", "dict"), ([], "dict"), (True, "float")],
 )
 def test_it_does_not_convert(value, kind):

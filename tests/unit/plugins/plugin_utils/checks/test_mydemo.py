@@ -39,12 +39,17 @@ def test_right(demo, given):
     [
         (
             {"mydemo_version": ""},
-            "mydemo_version is ''. It must be the version to release, such as -e mydemo_version=1.0.0.",
+            (
+                "mydemo_version is ''. It must have up to 128 letters, digits, '.', '_' and '-', the first and the last a letter,"
+                " a digit or '_', such as 1.0.0."
+            ),
         ),
         ({"mydemo_version": "a b"}, "mydemo_version is 'a b'."),
+        ({"mydemo_version": "1.1."}, "mydemo_version is '1.1.'."),
+        ({"mydemo_version": 1.10}, "mydemo_version is 1.1. It must be text: put it in quotes"),
         (
             {"release_name": "shop"},
-            "release_name is 'shop'. The variables of your own service (-e @shop.yml) are for deploy.yml",
+            "release_name is 'shop'. The variables of your own service (-e @shop.yml) are for the playbooks",
         ),
         ({"mydemo_base_image_archive": "/no"}, "mydemo_base_image_archive: '/no' is not a file on the controller."),
         ({"mydemo_build_ca_file": "/no"}, "mydemo_build_ca_file: '/no' is not a file on the controller."),
