@@ -28,6 +28,7 @@ ANONYMOUS = "00000000-0000-0000-0000-000000000002"
 RESERVED = "00000000-0000-0000-0000-0000000000"  # begins the ids of what comes with Consul
 REDACTED = "<hidden>"
 PAUSE = 0.5
+REMOVED_WITHIN = 10
 
 # Of the operations each kind is written in this order, and removed in the opposite one.
 KINDS = ("policy", "role", "token")
@@ -94,13 +95,8 @@ class Acls:
             record = self.tokens.get(accessor)
             if record is None:
                 continue
-            try:
-                read = self._get("token/" + record["AccessorID"], missing_ok=True)
-            except ConsulError as error:
-                if "ACL not found" not in (error.words or ""):
-                    raise
-                read = None  # it expired, or somebody deleted it, since the list was read
-            if read is None:
+            read = self._token(record["AccessorID"])
+            if read is None:  # it expired, or somebody deleted it, since the list was read
                 del self.tokens[accessor]
             elif read["SecretID"] == REDACTED:
                 raise ConsulError(
@@ -109,6 +105,15 @@ class Acls:
                 )
             else:
                 record["SecretID"] = read["SecretID"]
+
+    def _token(self, accessor):
+        """The token with its secret, or None: it does not exist, or has expired."""
+        try:
+            return self._get("token/" + accessor, missing_ok=True)
+        except ConsulError as error:
+            if "ACL not found" not in (error.words or ""):
+                raise
+            return None
 
     def own_accessor(self):
         """The accessor of the token that this task uses."""
@@ -121,7 +126,7 @@ class Acls:
             self.client.delete(f"{path}/{identity}", self.query)
         if change.operation in ("create", "replace"):
             try:
-                self.client.put(path, self.query, change.body, idempotent=True)
+                self._create(path, change)
             except ConsulError as error:
                 if change.operation == "create":
                     raise
@@ -129,6 +134,18 @@ class Acls:
                 raise ConsulError(message, error.status, error.method, error.path, error.words) from error
         elif change.operation == "update":
             self.client.put(f"{path}/{identity}", self.query, change.body, idempotent=True)
+
+    def _create(self, path, change):
+        """The accessor of an expired token stays in use until the leader removes that token. It removes one per second."""
+        deadline = time.monotonic() + REMOVED_WITHIN
+        while True:
+            try:
+                return self.client.put(path, self.query, change.body, idempotent=True)
+            except ConsulError as error:
+                expired = change.kind == "token" and "AccessorID is already in use" in (error.words or "")
+                if not expired or time.monotonic() >= deadline or self._token(change.body["AccessorID"]):
+                    raise
+            time.sleep(PAUSE)
 
 
 def may_come(error):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from acl_items import ONE, TWO, policy, role, token
+from ansible_collections.dockyard.consul.plugins.module_utils import consul_acls
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_acls import (
     ANONYMOUS,
     Acls,
@@ -246,6 +247,35 @@ def test_a_token_that_expires_meanwhile():
     acls.load(0)
     acls.read_secrets([ONE, TWO])
     assert acls.tokens == {}
+
+
+IN_USE = ConsulError("HTTP 500", 500, words="Invalid Token: AccessorID is already in use")
+
+
+@pytest.mark.parametrize(
+    ("token_read", "waits"),
+    [(ConsulError("HTTP 403", 403, words="ACL not found"), True), (known_token()[ONE], False)],
+    ids=["expired", "somebody else's"],
+)
+def test_the_accessor_of_an_expired_token_becomes_free(monkeypatch, token_read, waits):
+    """As the leader removes it about a second later."""
+    refusals = [IN_USE, IN_USE]
+
+    class Reaping(Client):
+        def put(self, path, _params, body, idempotent):
+            if refusals:
+                raise refusals.pop()
+            self.asked.append((path, body["AccessorID"]))
+
+    monkeypatch.setattr(consul_acls, "PAUSE", 0)
+    client = Reaping(token=token_read)
+    (change,) = planned(tokens=[token(ONE)], secrets={ONE: SECRET})
+    if waits:
+        Acls(client).apply(change)
+        assert client.asked[-1] == ("acl/token", ONE)
+    else:
+        with pytest.raises(ConsulError, match="500"):
+            Acls(client).apply(change)
 
 
 @pytest.mark.parametrize(
