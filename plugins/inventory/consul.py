@@ -172,9 +172,9 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import (
     ConsulClient,
     ConsulError,
-    settings_from,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_settings import settings_from
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog import Catalog, Query, Reader, shortened
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_hosts import (
     Host,

@@ -101,11 +101,11 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import (
     ConsulClient,
     ConsulError,
-    settings_from,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import KVStore, Record, named
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import folder, parsed
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import CONNECTION_SPEC
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_settings import settings_from
 
 MISSING = object()  # not None, which JSON's null becomes
 

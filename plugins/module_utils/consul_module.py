@@ -14,9 +14,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import (
     ConsulClient,
     ConsulError,
-    settings_from,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import with_texts
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_settings import settings_from
 
 HIDDEN = "(hidden)"
 HIDDEN_CHANGED = "(hidden, changed)"

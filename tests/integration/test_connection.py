@@ -19,8 +19,8 @@ import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import (
     ConsulClient,
     ConsulError,
-    settings_from,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_settings import settings_from
 from test_faults import Relay
 
 PASSWORD = "pässword"

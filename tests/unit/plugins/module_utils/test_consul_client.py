@@ -15,8 +15,8 @@ from ansible_collections.dockyard.consul.plugins.module_utils import consul_clie
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import (
     ConsulClient,
     ConsulError,
-    settings_from,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_settings import settings_from
 
 
 @pytest.fixture
