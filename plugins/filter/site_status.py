@@ -173,13 +173,13 @@ class Site:
         return {**check, "output": printable(output), "notes": printable(check["notes"])}
 
     def _with_checks(self, one: Mapping) -> dict[str, Any]:
-        checks = self._checks_of(one)
+        checks = self.checks_of(one)
         status = worst(check["status"] for check in checks)
         in_maintenance = any(is_maintenance(check) for check in checks)
         own = [check for check in checks if check["service_id"]]
         return {**one, "status": status, "maintenance": in_maintenance, "checks": own}
 
-    def _checks_of(self, one: Mapping) -> list[dict[str, Any]]:
+    def checks_of(self, one: Mapping) -> list[dict[str, Any]]:
         """The checks of the node of an instance, and its own."""
         return [
             check for check in self.checks if check["node"] == one["node"] and check["service_id"] in ("", one["id"])
@@ -444,8 +444,7 @@ class Site:
         there = [
             each
             for each in self.instances
-            if each["service"] == labels[0]
-            and not any(check["status"] == "critical" for check in self._checks_of(each))
+            if each["service"] == labels[0] and not any(check["status"] == "critical" for check in self.checks_of(each))
         ]
         if any(":" in answer for answer in one["answers"]):
             return {f"{each['address']}:{each['port']}" for each in there}
@@ -584,7 +583,8 @@ def service_rows(site: Site) -> list[tuple]:
     for one in sorted(site.instances, key=lambda one: (one["service"], one["node"], one["id"])):
         state = "maintenance" if one["maintenance"] else one["status"]
         place = (one["service"], one["node"], f"{one['address']}:{one['port']}", state)
-        checks = [(cut(check["name"]), check["status"]) for check in one["checks"] if not is_maintenance(check)]
+        failing = [check for check in site.checks_of(one) if not check["service_id"] and check["status"] != "passing"]
+        checks = [(cut(each["name"]), each["status"]) for each in one["checks"] + failing if not is_maintenance(each)]
         for number, check in enumerate(checks or [("", "")]):
             rows.append((*(place if number == 0 else ("", "", "", "")), *check))
     for check in site.checks:

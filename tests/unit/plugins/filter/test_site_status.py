@@ -636,3 +636,10 @@ def test_the_order(site):
 def test_what_the_filter_is_given():
     with pytest.raises(AnsibleFilterError, match="as dictionaries"):
         site_status([], {}, [])
+
+
+def test_the_check_of_a_node_shows_why_its_instances_are_critical(site):
+    change(site, "checks", lambda one: one["node"] == "app1" and one["id"] == "serfHealth", status="critical")
+    lines = site_status(**site)["text"].partition("\nServices\n")[2].splitlines()
+    at = next(number for number, line in enumerate(lines) if line.split()[:2] == ["mydemo", "app1"])
+    assert lines[at].split()[3] == "critical" and lines[at + 1].split() == ["Serf", "Health", "Status", "critical"]
