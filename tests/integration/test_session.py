@@ -89,11 +89,11 @@ def test_with_the_token_in_the_environment(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_renewal_and_info(in_process, agent):
+def test_renewal_and_info(playbook, agent):
     expired = agent.api("PUT", "/v1/session/create", {"Name": "gone"})["ID"]
     agent.api("PUT", f"/v1/session/destroy/{expired}")
     agent.api("PUT", "/v1/session/create", {"Name": "other"})
-    created, again, by_name, by_id, foretold, missing, one, named, on_node, elsewhere = in_process.run(
+    created, again, by_name, by_id, foretold, missing, one, named, on_node, elsewhere = playbook.run(
         session(name="lock", ttl=60) | {"register": "created"},
         session(name="lock", ttl=60),
         session(name="lock", state="renewed"),
