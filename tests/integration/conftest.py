@@ -316,9 +316,14 @@ def playbook(tmp_path, agent):
     return Playbook(tmp_path, agent)
 
 
-@pytest.fixture
-def in_process(agent):
-    """Runs tasks as C(playbook) does, in milliseconds: for tests of a module, where Ansible's part makes no difference."""
+def run_in_process(folder, agent):
+    """Runs tasks as a Playbook does, in milliseconds: for tests of a module, where Ansible's part makes no difference.
+    Another Python for the modules needs playbooks."""
     from tasks_in_process import Tasks  # it imports this file
 
-    return Tasks(agent)
+    return Playbook(folder, agent) if "MODULE_PYTHON" in os.environ else Tasks(agent)
+
+
+@pytest.fixture
+def in_process(tmp_path, agent):
+    return run_in_process(tmp_path, agent)

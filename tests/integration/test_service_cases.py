@@ -11,8 +11,8 @@ import threading
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.modules import consul_maintenance, consul_service, consul_service_info
+from conftest import run_in_process
 from in_process import Module
-from tasks_in_process import Tasks
 
 DIGEST = "dockyard_consul_digest"
 ONLY_OPEN = pytest.mark.parametrize("agent", ["open"], indirect=True)
@@ -102,7 +102,7 @@ class TestNamesThatNoPathCanHold:
                 assert reason in maintenance.refusal(service_id=name, state="enabled")
                 assert reason in info.refusal(name=name)
 
-            in_process = Tasks(agent)
+            in_process = run_in_process(tmp_path, agent)
             by_id, by_name = service(id="/lead", state="absent"), service(name="web", state="absent")
             foretold, removed, again, others, none = in_process.run(
                 {**by_id, "check_mode": True}, by_id, by_id, by_name, by_name
@@ -122,7 +122,7 @@ class TestNamesThatNoPathCanHold:
         with running_agent(tmp_path) as agent:
             for name in UNADDRESSABLE:
                 agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web", "Check": {"TTL": "1h"}})
-            in_process = Tasks(agent)
+            in_process = run_in_process(tmp_path, agent)
             in_process.run(service(name="web", state="absent"))
             agent.wait_for(lambda: services_of(agent) == [], "no service", seconds=120)
             assert types_of(agent) == {}
@@ -423,7 +423,7 @@ class TestRefusedBefore:
     def test_an_agent_that_runs_no_commands(self, running_agent, tmp_path):
         with running_agent(tmp_path, config={"enable_script_checks": False}) as agent:
             task = service(name="web", checks=[{"args": ["/bin/true"], "interval": "1m"}])
-            words = Tasks(agent).failures(task, {**task, "check_mode": True})
+            words = run_in_process(tmp_path, agent).failures(task, {**task, "check_mode": True})
             assert all("set enable_script_checks in its configuration" in message for message in words)
             assert services_of(agent) == []
 
