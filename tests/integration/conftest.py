@@ -229,7 +229,39 @@ class NoAliases(yaml.SafeDumper):
         return True
 
 
-class Playbook:
+class Runner:
+    """What tests do with tasks, run one way or the other."""
+
+    def failures(self, *tasks, **options):
+        """The messages of tasks that must all fail, each one line, in one run."""
+        results = self.run(*({**task, "ignore_errors": True} for task in tasks), **options)
+        results = results if isinstance(results, list) else [results]
+        messages = [result["msg"] for result in results if result.get("failed")]
+        assert len(messages) == len(tasks), results
+        assert not any("\n" in message for message in messages), messages
+        return messages
+
+    def four_ways(self, task, removal, state):
+        """Check mode, create, repeat, remove. C(state()) is what Consul holds; returns the result of the creation."""
+        empty = state()
+        foretold = self.run(task, check=True)
+        assert foretold["changed"]
+        assert state() == empty, "check mode wrote"
+
+        dry = {"check_mode": True}
+        created, again, check_again, check_removal = self.run(task, task, {**task, **dry}, {**removal, **dry})
+        assert created["changed"] and created["diff"] == foretold["diff"]
+        assert not again["changed"] and not check_again["changed"]
+        assert check_removal["changed"]
+        assert state() != empty, "nothing was written, or check mode removed it"
+
+        removed, removed_again = self.run(removal, removal)
+        assert removed["changed"] and not removed_again["changed"]
+        assert state() == empty
+        return created
+
+
+class Playbook(Runner):
     """Runs tasks with ansible-playbook and keeps what each of them returned."""
 
     def __init__(self, folder, agent):
@@ -278,35 +310,20 @@ class Playbook:
         results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
         return results[0] if len(tasks) == 1 else results
 
-    def failures(self, *tasks, **options):
-        """The messages of tasks that must all fail, each one line, in one run."""
-        results = self.run(*({**task, "ignore_errors": True} for task in tasks), **options)
-        results = results if isinstance(results, list) else [results]
-        messages = [result["msg"] for result in results if result.get("failed")]
-        assert len(messages) == len(tasks), results
-        assert not any("\n" in message for message in messages), messages
-        return messages
-
-    def four_ways(self, task, removal, state):
-        """Check mode, create, repeat, remove. C(state()) is what Consul holds; returns the result of the creation."""
-        empty = state()
-        foretold = self.run(task, check=True)
-        assert foretold["changed"]
-        assert state() == empty, "check mode wrote"
-
-        dry = {"check_mode": True}
-        created, again, check_again, check_removal = self.run(task, task, {**task, **dry}, {**removal, **dry})
-        assert created["changed"] and created["diff"] == foretold["diff"]
-        assert not again["changed"] and not check_again["changed"]
-        assert check_removal["changed"]
-        assert state() != empty, "nothing was written, or check mode removed it"
-
-        removed, removed_again = self.run(removal, removal)
-        assert removed["changed"] and not removed_again["changed"]
-        assert state() == empty
-        return created
-
 
 @pytest.fixture
 def playbook(tmp_path, agent):
     return Playbook(tmp_path, agent)
+
+
+def run_in_process(folder, agent):
+    """Runs tasks as a Playbook does, in milliseconds: for tests of a module, where Ansible's part makes no difference.
+    Another Python for the modules needs playbooks."""
+    from tasks_in_process import Tasks  # it imports this file
+
+    return Playbook(folder, agent) if "MODULE_PYTHON" in os.environ else Tasks(agent)
+
+
+@pytest.fixture
+def in_process(tmp_path, agent):
+    return run_in_process(tmp_path, agent)

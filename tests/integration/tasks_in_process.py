@@ -3,15 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs tasks in this process, with templates and real modules, as ansible-playbook takes half a second for each task.
 
-Of the keywords, it knows those that change what these tests see: C(register), C(loop), C(block) and C(always).
+Of the keywords, it knows those that change what these tests see: C(register), C(loop), C(block), C(always),
+C(check_mode), C(ignore_errors) and C(environment).
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+from unittest import mock
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from conftest import Runner
 from in_process import Module
 
 DEBUG = "ansible.builtin.debug"
@@ -21,15 +25,30 @@ def module_of(task):
     return next(key for key in task if "." in key)
 
 
-class Tasks:
+class Tasks(Runner):
     """Tasks against one agent. Call it with a list of them."""
 
     def __init__(self, agent, **variables):
         self.agent = agent
         self.variables = {"inventory_hostname": "localhost", **variables}
+        self.seen = []  # all that was returned or logged, as text
+        self.check = False
+        self.connection = agent.connection
 
-    def __call__(self, tasks):
-        """The results, in order. A task must not fail."""
+    @property
+    def output(self):
+        """All that the tasks have returned or logged."""
+        return "".join(self.seen)
+
+    def run(self, *tasks, check=False, fails=False, connection=None):
+        """As C(Playbook.run()): results of the tasks, in order. A failing task ends the run, and C(fails) awaits one."""
+        self.check = check
+        self.connection = self.agent.connection if connection is None else connection
+        results = self(tasks, fails)
+        return results[0] if len(tasks) == 1 else results
+
+    def __call__(self, tasks, fails=False):
+        """The results, in order. A task must not fail, or one of them must."""
         results = []
         for task in tasks:
             if "block" in task:
@@ -39,8 +58,12 @@ class Tasks:
             for item in items:
                 self.variables[task.get("loop_control", {}).get("loop_var", "item")] = item
                 results.append(self.result(task))
+                if results[-1].get("failed") and not task.get("ignore_errors"):
+                    assert fails, (task, results[-1])
+                    return results
             if "register" in task:
                 self.variables[task["register"]] = results[-1]
+        assert not fails, results
         return results
 
     def result(self, task):
@@ -48,10 +71,14 @@ class Tasks:
         options = self.rendered(task[name] or {})
         if name == DEBUG:
             return options
-        collection, _dot, module = name.rpartition(".")
-        module = importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{module}")
-        found = Module(module, self.agent)(**options)
-        assert not found.get("failed"), (task, found)
+        collection, _dot, short = name.rpartition(".")
+        module = Module(
+            importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{short}"), self.agent
+        )
+        module.connection = self.connection
+        with mock.patch.dict(os.environ, task.get("environment", {})):
+            found = module(check_mode=task.get("check_mode", self.check), **options)
+        self.seen += module.seen
         return found
 
     def rendered(self, value):
@@ -59,7 +86,7 @@ class Tasks:
             return {key: self.rendered(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.rendered(item) for item in value]
-        return self.template(value) if isinstance(value, str) else value
+        return self.template(value) if isinstance(value, str) and "{{" in value else value
 
     def template(self, text):
         return Templar(loader=DataLoader(), variables=self.variables).template(trust_as_template(text))

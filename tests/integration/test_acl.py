@@ -54,11 +54,13 @@ def absent(lists):
 
 
 def state(agent):
-    """All that Consul has, as it shows it by itself, without indexes."""
+    """All that Consul has, as it shows it by itself, without indexes and without the token that may expire meanwhile."""
     found = {}
     for kind, name in (("policy", "ID"), ("role", "ID"), ("token", "AccessorID")):
         plural = "policies" if kind == "policy" else kind + "s"
         for listed in agent.api("GET", f"/v1/acl/{plural}"):
+            if listed.get(name) == EXPIRING:
+                continue
             record = agent.api("GET", f"/v1/acl/{kind}/{listed[name]}")
             found[kind, listed[name]] = {key: value for key, value in record.items() if not key.endswith("Index")}
     return found
@@ -69,6 +71,7 @@ def indexes(agent):
         item.get("AccessorID", item.get("ID")): item["ModifyIndex"]
         for kind in ("policies", "roles", "tokens")
         for item in agent.api("GET", f"/v1/acl/{kind}")
+        if item.get("AccessorID") != EXPIRING
     }
 
 
@@ -127,8 +130,8 @@ def test_four_ways(playbook, agent, scheme, monkeypatch):
     assert "policy/read-a" in created["diff"]["after"] and "(hidden)" in created["diff"]["after"]
 
 
-def test_what_is_created_works(playbook, agent):
-    playbook.run(acl(**SITE, secrets=SECRETS))
+def test_what_is_created_works(in_process, agent):
+    in_process.run(acl(**SITE, secrets=SECRETS))
     assert may_read(agent, FIRST, "a/k") and may_read(agent, FIRST, "b/k") and may_read(agent, SECOND, "a/k")
     one, two = token_of(agent, ONE), token_of(agent, TWO)
     assert (one["SecretID"], two["SecretID"]) == (FIRST, SECOND)
@@ -136,8 +139,8 @@ def test_what_is_created_works(playbook, agent):
     assert [role["Name"] for role in two["Roles"]] == ["both"]
 
 
-def test_what_is_no_longer_listed_is_taken_away(playbook, agent):
-    playbook.run(acl(**SITE, secrets=SECRETS))
+def test_what_is_no_longer_listed_is_taken_away(in_process, agent):
+    in_process.run(acl(**SITE, secrets=SECRETS))
     assert may_read(agent, FIRST, "b/k") and may_read(agent, SECOND, "b/k")
     less = acl(
         policies=[{"name": "read-a", "rules": READ_A}, {"name": "read-b"}],
@@ -145,7 +148,7 @@ def test_what_is_no_longer_listed_is_taken_away(playbook, agent):
         tokens=[{"accessor_id": ONE, "policies": ["read-a"]}],
         secrets={ONE: FIRST},
     )
-    changed, again = playbook.run(less, less)
+    changed, again = in_process.run(less, less)
     assert changed["operations"] == {"policy/read-b": "update", "role/both": "update", f"token/{ONE}": "update"}
     assert changed["diff"]["before"] != changed["diff"]["after"]
     assert not again["changed"] and again["operations"] == {}
@@ -157,16 +160,16 @@ def test_what_is_no_longer_listed_is_taken_away(playbook, agent):
     assert policies["read-a"]["Description"] == "Reads a"
 
     # The policy alone, which the role lists still.
-    widened = playbook.run(acl(policies=[{"name": "read-a", "rules": READ_A + 'key "b/k" { policy = "read" }'}]))
+    widened = in_process.run(acl(policies=[{"name": "read-a", "rules": READ_A + 'key "b/k" { policy = "read" }'}]))
     assert widened["operations"] == {"policy/read-a": "update"}
     assert may_read(agent, SECOND, "b/k")
 
 
-def test_what_is_not_listed_is_left_alone(playbook, agent):
+def test_what_is_not_listed_is_left_alone(in_process, agent):
     by_hand = agent.token_for(READ_B)
-    playbook.run(acl(**SITE, secrets=SECRETS))
+    in_process.run(acl(**SITE, secrets=SECRETS))
     before = state(agent)
-    again, removed = playbook.run(acl(**SITE, secrets=SECRETS), acl(tokens=absent(SITE)["tokens"]))
+    again, removed = in_process.run(acl(**SITE, secrets=SECRETS), acl(tokens=absent(SITE)["tokens"]))
     assert not again["changed"]
     assert removed["operations"] == {f"token/{ONE}": "remove", f"token/{TWO}": "remove"}
     assert may_read(agent, by_hand, "b/k")
@@ -174,21 +177,21 @@ def test_what_is_not_listed_is_left_alone(playbook, agent):
     assert state(agent) == {key: value for key, value in before.items() if key not in gone}
 
 
-def test_a_converged_run_writes_nothing(playbook, agent):
-    playbook.run(acl(**SITE, secrets=SECRETS))
+def test_a_converged_run_writes_nothing(in_process, agent):
+    in_process.run(acl(**SITE, secrets=SECRETS))
     before = indexes(agent)
     same = {**SITE, "policies": [{**SITE["policies"][0], "rules": "\r\n" + READ_A.replace("\n", "\r\n")}]}
-    again = playbook.run(acl(**same, secrets=SECRETS))
+    again = in_process.run(acl(**same, secrets=SECRETS))
     assert not again["changed"] and again["diff"]["before"] == again["diff"]["after"] == ""
     assert indexes(agent) == before
 
 
-def test_another_secret(playbook, agent):
-    playbook.run(acl(**SITE, secrets=SECRETS))
+def test_another_secret(in_process, agent):
+    in_process.run(acl(**SITE, secrets=SECRETS))
     task = acl(**SITE, secrets={**SECRETS, ONE: LATER.replace("dddd", "eeee")})
-    foretold = playbook.run(task, check=True)
+    foretold = in_process.run(task, check=True)
     assert may_read(agent, FIRST, "a/k")
-    replaced, again = playbook.run(task, task)
+    replaced, again = in_process.run(task, task)
     assert replaced["operations"] == foretold["operations"] == {f"token/{ONE}": "replace"}
     assert replaced["diff"] == foretold["diff"] and "(hidden, changed)" in replaced["diff"]["after"]
     assert not again["changed"]
@@ -196,26 +199,26 @@ def test_another_secret(playbook, agent):
     assert may_read(agent, LATER.replace("dddd", "eeee"), "a/k")
 
 
-def test_a_secret_that_consul_makes(playbook, agent):
+def test_a_secret_that_consul_makes(in_process, agent):
     task = acl(tokens=[{"accessor_id": ONE}, {"accessor_id": TWO}])
-    created, again = playbook.run(task, task)
+    created, again = in_process.run(task, task)
     assert created["operations"] == {f"token/{ONE}": "create", f"token/{TWO}": "create"} and not again["changed"]
     secret = token_of(agent, ONE)["SecretID"]
-    assert secret not in playbook.output
+    assert secret not in in_process.output
 
 
-def test_a_task_that_failed_in_the_middle_is_made_good(playbook, agent):
+def test_a_task_that_failed_in_the_middle_is_made_good(in_process, agent):
     """The rules are refused by Consul itself, after the first policy."""
     wrong = {**SITE, "policies": [SITE["policies"][0], {"name": "read-b", "rules": "keyy {"}]}
-    failure = playbook.run(acl(**wrong, secrets=SECRETS), fails=True)
+    failure = in_process.run(acl(**wrong, secrets=SECRETS), fails=True)
     assert failure["msg"].startswith("policy/read-b: PUT /v1/acl/policy at https://127.0.0.1:")
     assert "Failed to parse ACL rules" in failure["msg"] and "\n" not in failure["msg"]
     assert failure["written"] == ["policy/read-a"]
-    made_good = playbook.run(acl(**SITE, secrets=SECRETS))
+    made_good = in_process.run(acl(**SITE, secrets=SECRETS))
     assert list(made_good["operations"]) == KEYS[1:]
 
 
-def test_bad_input(playbook, agent):
+def test_bad_input(in_process, agent):
     before = state(agent)
     tasks = [
         acl(
@@ -227,7 +230,7 @@ def test_bad_input(playbook, agent):
         acl(policies=[{"name": "global-management", "state": "absent"}], tokens=[{"accessor_id": ANONYMOUS, "state": "absent"}]),
         acl(tokens=[{"accessor_id": ONE, "expiration_ttl": "1s"}]),
     ]  # fmt: skip
-    many, builtin, short = playbook.failures(*tasks)
+    many, builtin, short = in_process.failures(*tasks)
     for words in (
         "Nothing was changed. policy: 'a b' is not a valid name.",
         "policy/twice is listed twice.",
@@ -245,21 +248,21 @@ def test_bad_input(playbook, agent):
     assert state(agent) == before
 
 
-def test_what_this_task_would_create_exists_in_check_mode(playbook, agent):
+def test_what_this_task_would_create_exists_in_check_mode(in_process, agent):
     linked = {"roles": [{"name": "r", "policies": ["new"]}], "tokens": [{"accessor_id": ONE, "roles": ["r"]}]}
-    assert playbook.run(acl(policies=[{"name": "new"}], **linked), check=True)["changed"]
-    (failure,) = playbook.failures(acl(**linked), check=True)
+    assert in_process.run(acl(policies=[{"name": "new"}], **linked), check=True)["changed"]
+    (failure,) = in_process.failures(acl(**linked), check=True)
     assert "role/r: policy 'new' does not exist in Consul" in failure
 
 
-def test_the_anonymous_token_and_global_management(playbook, agent):
+def test_the_anonymous_token_and_global_management(in_process, agent):
     policies = [{"name": "read-a", "rules": READ_A}, {"name": "global-management", "description": "All"}]
     task = acl(policies=policies, tokens=[{"accessor_id": ANONYMOUS, "policies": ["read-a"]}])
     without = acl(
         policies=[{"name": "global-management", "description": "Builtin Policy that grants unlimited access"}],
         tokens=[{"accessor_id": ANONYMOUS}],
     )
-    given, again, taken = playbook.run(task, task, without)
+    given, again, taken = in_process.run(task, task, without)
     assert given["operations"] == {
         "policy/read-a": "create", "policy/global-management": "update", f"token/{ANONYMOUS}": "update"
     }  # fmt: skip
@@ -267,7 +270,7 @@ def test_the_anonymous_token_and_global_management(playbook, agent):
     assert token_of(agent, ANONYMOUS)["Description"] == "Anonymous Token"
 
 
-def test_a_legacy_token(playbook, agent):
+def test_a_legacy_token(in_process, agent):
     body = {"Name": "old", "Type": "client", "Rules": 'key "a/k" { policy = "read" }'}
     secret = agent.api("PUT", "/v1/acl/create", body)["ID"]
 
@@ -276,29 +279,29 @@ def test_a_legacy_token(playbook, agent):
 
     accessor = agent.wait_for(accessor_of_old, "the accessor that it gives a legacy token")
     assert may_read(agent, secret, "a/k")
-    removal, other = playbook.failures(
+    removal, other = in_process.failures(
         acl(tokens=[{"accessor_id": accessor, "state": "absent"}]),
         acl(tokens=[{"accessor_id": accessor}], secrets={accessor: FIRST}),
     )
     assert f"token/{accessor}: this is a legacy token, and the task would remove it." in removal
-    assert "the task would replace it" in other and secret not in playbook.output
+    assert "the task would replace it" in other and secret not in in_process.output
     task = acl(
         policies=[{"name": "read-b", "rules": READ_B}], tokens=[{"accessor_id": accessor, "policies": ["read-b"]}]
     )
-    updated, again = playbook.run(task, task)
+    updated, again = in_process.run(task, task)
     assert updated["operations"][f"token/{accessor}"] == "update" and not again["changed"]
     assert may_read(agent, secret, "b/k") and may_read(agent, secret, "a/k") is False
 
 
-def test_the_token_in_use_is_not_deleted(playbook, agent):
+def test_the_token_in_use_is_not_deleted(in_process, agent):
     own = agent.api("GET", "/v1/acl/token/self")["AccessorID"]
     item = {"accessor_id": own, "policies": ["global-management"]}
-    removal, other = playbook.failures(
+    removal, other = in_process.failures(
         acl(tokens=[{"accessor_id": own, "state": "absent"}]), acl(tokens=[item], secrets={own: FIRST})
     )
     assert f"token/{own}: this task uses this token, and would remove it." in removal
     assert "would replace it" in other
-    assert not playbook.run(acl(tokens=[item]))["changed"]
+    assert not in_process.run(acl(tokens=[item]))["changed"]
 
 
 def test_expiration(playbook, agent):
@@ -351,9 +354,9 @@ def test_secrets_stay_out_of_sight(playbook, agent):
     assert shown == []
 
 
-def test_tokens_without_the_right(playbook, agent):
+def test_tokens_without_the_right(in_process, agent):
     reader = agent.token_for('acl = "read"')
-    playbook.run(acl(**SITE, secrets=SECRETS))
+    in_process.run(acl(**SITE, secrets=SECRETS))
     tasks = [
         acl(**SITE, secrets=SECRETS, token=reader),
         acl(policies=[{"name": "read-a"}], token=reader),
@@ -361,7 +364,7 @@ def test_tokens_without_the_right(playbook, agent):
         acl(**SITE, token=str(uuid.uuid4()), wait=0),
     ]
     started = time.monotonic()
-    hidden, write, none, unknown = playbook.failures(*tasks)
+    hidden, write, none, unknown = in_process.failures(*tasks)
     assert time.monotonic() - started < 15, "an error that stays is waited for"
     assert f"token/{ONE}: Consul hides its secret, so it cannot be compared." in hidden
     assert write.startswith("policy/read-a: PUT /v1/acl/policy/") and "Permission denied" in write
@@ -370,10 +373,10 @@ def test_tokens_without_the_right(playbook, agent):
 
 
 @pytest.mark.parametrize("wait", [0, 30])
-def test_acls_are_off(playbook, open_agent, wait):
+def test_acls_are_off(in_process, open_agent, wait):
     connection = {"port": open_agent.http_port}
     started = time.monotonic()
-    (failure,) = playbook.failures(acl(**SITE, wait=wait), connection=connection)
+    (failure,) = in_process.failures(acl(**SITE, wait=wait), connection=connection)
     assert "ACL support disabled (the agent runs without ACLs" in failure
     assert time.monotonic() - started < 20
 
@@ -383,7 +386,7 @@ def requests(agent):
     return (agent.folder / "agent.log").read_text(encoding="utf-8", errors="replace").count("/v1/acl/policies")
 
 
-def test_no_leader_at_first(playbook, tmp_path):
+def test_no_leader_at_first(in_process, tmp_path):
     """The first of two servers that elect a leader together. The module is there before the second."""
     settings = {
         "bootstrap_expect": 2,
@@ -403,7 +406,7 @@ def test_no_leader_at_first(playbook, tmp_path):
         first.wait_for(lambda: first.api("GET", "/v1/status/leader") == "", "that it has no leader")
 
         connection = {"port": first.http_port, "token": ROOT_TOKEN}
-        (failure,) = playbook.failures(acl(**SITE, secrets=SECRETS, wait=1), connection=connection)
+        (failure,) = in_process.failures(acl(**SITE, secrets=SECRETS, wait=1), connection=connection)
         assert "Consul's ACL system is not ready after 1 s" in failure
         assert "legacy mode. (no leader has set up the ACL system yet: check that enough servers are up)" in failure
 
@@ -413,7 +416,9 @@ def test_no_leader_at_first(playbook, tmp_path):
 
         thread = threading.Thread(target=elect, args=[requests(first)])
         thread.start()
-        created, again = playbook.run(acl(**SITE, secrets=SECRETS), acl(**SITE, secrets=SECRETS), connection=connection)
+        created, again = in_process.run(
+            acl(**SITE, secrets=SECRETS), acl(**SITE, secrets=SECRETS), connection=connection
+        )
         thread.join()
         stack.callback(second.stop)
         assert list(created["operations"]) == KEYS and not again["changed"]
@@ -421,19 +426,19 @@ def test_no_leader_at_first(playbook, tmp_path):
 
         second.process.kill()
         first.wait_for(lambda: first.api("GET", "/v1/status/leader") == "", "that it has no leader any more")
-        (failure,) = playbook.failures(acl(**SITE, wait=1), connection=connection)
+        (failure,) = in_process.failures(acl(**SITE, wait=1), connection=connection)
         assert "not ready after 1 s" in failure and "HTTP 500: No cluster leader (no server is the leader" in failure
 
 
-def test_an_expired_token_is_created_again(playbook, agent, expiring):
+def test_an_expired_token_is_created_again(in_process, agent, expiring):
     """The last test, as it waits for the rest of the minute."""
     task = acl(tokens=[{"accessor_id": EXPIRING, "expiration_ttl": "60s"}], secrets={EXPIRING: LATER})
     expires = datetime.datetime.fromisoformat(expiring["ExpirationTime"][:19] + "+00:00")
-    # A run takes some seconds, in which the token may expire.
+    # The run of a playbook takes some seconds, in which the token may expire.
     if (expires - datetime.datetime.now(datetime.UTC)).total_seconds() > 20:
-        assert not playbook.run(task)["changed"]
+        assert not in_process.run(task)["changed"]
     agent.wait_for(lambda: token_of(agent, EXPIRING) is None, "that the token has expired", 65)
-    created, again = playbook.run(task, task)
+    created, again = in_process.run(task, task)
     assert created["operations"] == {f"token/{EXPIRING}": "create"} and not again["changed"]
     renewed = token_of(agent, EXPIRING)
     assert renewed["SecretID"] == LATER and renewed["CreateTime"] > expiring["CreateTime"]

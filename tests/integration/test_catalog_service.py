@@ -62,14 +62,14 @@ def test_removal_with_its_checks(playbook, agent):
     assert services(agent).keys() == {"web-2"} and checks(agent) == ["alive", "check-web-2"]
 
 
-def test_what_changed_since_it_was_read_stays(playbook, agent):
+def test_what_changed_since_it_was_read_stays(in_process, agent):
     before = services(agent)
     register(agent, "web-1", port=81)
     after = services(agent)
     assert after["web-1"] != before["web-1"] and after["web-2"] == before["web-2"]
     tasks = [absent(identity, modify_index=before[identity]) for identity in before]
     for options in ({"check": True}, {}):
-        stays, goes = playbook.run(*tasks, **options)
+        stays, goes = in_process.run(*tasks, **options)
         assert not stays["changed"] and goes["changed"]
         assert stays["service"]["modify_index"] == after["web-1"] and stays["service"]["port"] == 81
     assert services(agent) == {"web-1": after["web-1"]}
@@ -87,9 +87,9 @@ def test_what_changes_during_the_task_stays(agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_another_name_id_or_node(playbook, agent):
+def test_another_name_id_or_node(in_process, agent):
     before = services(agent)
-    other, unknown, nowhere = playbook.run(absent(name="other"), absent("web-3"), absent(node="nowhere"))
+    other, unknown, nowhere = in_process.run(absent(name="other"), absent("web-3"), absent(node="nowhere"))
     assert not other["changed"] and other["service"]["name"] == "web"
     assert not unknown["changed"] and not nowhere["changed"] and unknown["service"] is nowhere["service"] is None
     assert services(agent) == before
@@ -97,15 +97,15 @@ def test_another_name_id_or_node(playbook, agent):
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
 @pytest.mark.parametrize("identity", ["http://127.0.0.1/api", "a/../b", "50% ü?&"])
-def test_an_id_that_fits_in_no_url(playbook, agent, identity):
+def test_an_id_that_fits_in_no_url(in_process, agent, identity):
     register(agent, identity)
-    assert playbook.run(absent(identity))["changed"]
+    assert in_process.run(absent(identity))["changed"]
     assert services(agent).keys() == {"web-1", "web-2"}
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_what_is_empty_is_an_error(playbook, agent):
-    messages = playbook.failures(*(absent(**{option: ""}) for option in ("node", "identity", "name")))
+def test_what_is_empty_is_an_error(in_process, agent):
+    messages = in_process.failures(*(absent(**{option: ""}) for option in ("node", "identity", "name")))
     assert messages == ["node is empty. Set it.", "id is empty. Set it.", "name is empty. Set it."]
     assert len(services(agent)) == 2
 
@@ -115,7 +115,7 @@ READ = 'node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
 class TestUnderDeny:
-    def test_what_the_token_must_be_allowed(self, playbook, agent):
+    def test_what_the_token_must_be_allowed(self, in_process, agent):
         before = services(agent)
         rules = [
             'service "web" { policy = "read" }',
@@ -129,16 +129,16 @@ class TestUnderDeny:
             *((token, check, "do not allow to read it") for token in (*others, "") for check in (False, True)),
             (dead, False, "the token is unknown to Consul"),
         ):
-            (message,) = playbook.failures(absent(token=token), check=check)
+            (message,) = in_process.failures(absent(token=token), check=check)
             assert words in message and (token == dead or message.startswith("service web-1 of node gone: Perm")), (
                 message
             )
-        unknown, foretold = playbook.run(absent("web-3", token=reader), {**absent(token=reader), "check_mode": True})
+        unknown, foretold = in_process.run(absent("web-3", token=reader), {**absent(token=reader), "check_mode": True})
         assert not unknown["changed"] and unknown["service"] is None and foretold["changed"]
         assert services(agent) == before
 
         writer = agent.token_for('service "web" { policy = "write" }')
-        assert playbook.run(absent(token=writer))["changed"]
+        assert in_process.run(absent(token=writer))["changed"]
         assert services(agent).keys() == {"web-2"}
 
     def test_the_token_is_not_shown(self, playbook, agent):
@@ -146,7 +146,7 @@ class TestUnderDeny:
         assert "changed" in playbook.output and agent.token not in playbook.output
 
 
-def test_the_look_has_the_catalog_of_the_node(playbook, agent):
+def test_the_look_has_the_catalog_of_the_node(in_process, agent):
     body = {"Name": "web", "ID": "known", "Port": 80}
     agent.api("PUT", "/v1/agent/service/register", body)
     agent.wait_for(lambda: "known" in services(agent, "tester"), "the service in the catalog")
@@ -157,7 +157,7 @@ def test_the_look_has_the_catalog_of_the_node(playbook, agent):
         return {"dockyard.consul.host_info": {"node": node, "token": token, "retries": 0}}
 
     own, other, unknown, nothing = [
-        one["consul"] for one in playbook.run(*map(look, ("tester", NODE, "nowhere", None)))
+        one["consul"] for one in in_process.run(*map(look, ("tester", NODE, "nowhere", None)))
     ]
     catalog = own["catalog"]
     assert (catalog["node"], catalog["address"]) == ("tester", "127.0.0.1")

@@ -34,16 +34,16 @@ def test_one_check_four_ways(playbook, agent):
     assert "H34der-secret" not in playbook.output
 
 
-def test_many_checks_four_ways(playbook, agent):
+def test_many_checks_four_ways(in_process, agent):
     checks = [{"name": f"check {number}", "id": f"c/{number}", "timeout": "3s", **TTL} for number in range(3)]
     removal = check(checks=[{"id": one["id"]} for one in checks], state="absent")
-    created = playbook.four_ways(check(checks=checks), removal, lambda: node_checks(agent))
+    created = in_process.four_ways(check(checks=checks), removal, lambda: node_checks(agent))
     assert sorted(created["checks"]) == ["c/0", "c/1", "c/2"]
     assert agent.api("GET", "/v1/health/node/tester")
 
 
 @ONLY_OPEN
-def test_what_is_compared(playbook, agent):
+def test_what_is_compared(in_process, agent):
     def task(**options):
         return check(**{"name": "disk", "ttl": "60s", **options})
 
@@ -55,33 +55,33 @@ def test_what_is_compared(playbook, agent):
         task(ttl="2m", notes="x"),
         task(ttl="2m"),
     ]
-    results = playbook.run(tasks[0])
+    results = in_process.run(tasks[0])
     agent.api("PUT", "/v1/agent/check/pass/disk")
-    results = [results, *playbook.run(*tasks[1:])]
+    results = [results, *in_process.run(*tasks[1:])]
     assert [one["changed"] for one in results] == [True, False, True, True, False, True]
     assert agent.api("GET", "/v1/agent/checks")["disk"]["Status"] == "passing", "an update keeps the state"
     # By other means.
     agent.api("PUT", "/v1/agent/check/register", {"Name": "disk", "TTL": "3m"})
-    mended, again = playbook.run(tasks[-1], tasks[-1])
+    mended, again = in_process.run(tasks[-1], tasks[-1])
     assert mended["changed"] and not again["changed"]
 
 
 @ONLY_OPEN
-def test_a_check_of_another_kind_ends_the_old_one(playbook, agent, web):  # noqa: F811
-    playbook.run(check(name="disk", http=f"{web.url}/old", interval="1s"))
+def test_a_check_of_another_kind_ends_the_old_one(in_process, agent, web):  # noqa: F811
+    in_process.run(check(name="disk", http=f"{web.url}/old", interval="1s"))
     agent.wait_for(lambda: hits(web, "/old"), "a request")
-    changed, again = playbook.run(check(name="disk", **TTL), check(name="disk", **TTL))
+    changed, again = in_process.run(check(name="disk", **TTL), check(name="disk", **TTL))
     assert changed["changed"] and not again["changed"] and types_of(agent) == {"disk": "ttl"}
     before = hits(web, "/old")
-    playbook.run(check(name="witness", http=f"{web.url}/new", interval="1s"))
+    in_process.run(check(name="witness", http=f"{web.url}/new", interval="1s"))
     agent.wait_for(lambda: hits(web, "/new") > 2, "three requests of the other check")
     assert hits(web, "/old") == before
 
 
 @ONLY_OPEN
-def test_a_check_of_a_service_is_left_alone(playbook, agent):
+def test_a_check_of_a_service_is_left_alone(in_process, agent):
     agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "Check": {"CheckID": "x", "TTL": "1h"}})
-    words = playbook.failures(check(name="x", **TTL), check(id="x", state="absent"))
+    words = in_process.failures(check(name="x", **TTL), check(id="x", state="absent"))
     assert all("it is a check of service web on this agent" in message for message in words)
     assert types_of(agent) == {"x": "ttl"}
 
@@ -121,15 +121,15 @@ def test_what_is_refused(agent, options, words):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_under_deny(playbook, agent):
+def test_under_deny(in_process, agent):
     writer = {"port": agent.http_port, "token": agent.token_for('node "tester" { policy = "write" }')}
     task = check(name="disk", **TTL)
-    first, again = playbook.run(task, task, connection=writer)
+    first, again = in_process.run(task, task, connection=writer)
     assert first["changed"] and not again["changed"]
     reader = agent.token_for('node_prefix "" { policy = "read" }')
     for token in (None, reader, "11111111-2222-3333-4444-555555555555"):
         other = {"port": agent.http_port, **({"token": token} if token else {})}
-        for words in playbook.failures(
+        for words in in_process.failures(
             check(name="disk", ttl="2h"),
             check(id="disk", state="absent"),
             check(name="disk", state="absent"),
@@ -137,4 +137,4 @@ def test_under_deny(playbook, agent):
         ):
             assert "Permission denied" in words or "ACL not found" in words
     assert types_of(agent) == {"disk": "ttl"}
-    assert playbook.run(check(id="disk", state="absent"), connection=writer)["changed"]
+    assert in_process.run(check(id="disk", state="absent"), connection=writer)["changed"]

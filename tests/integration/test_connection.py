@@ -49,7 +49,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_what_is_not_consul(playbook, tmp_path):
+def test_what_is_not_consul(in_process, tmp_path):
     """Tasks that report that there is nothing to do, where Consul has nothing."""
     tasks = [
         {"dockyard.consul.consul_kv": {"key": "k", "state": "absent"}},
@@ -60,7 +60,7 @@ def test_what_is_not_consul(playbook, tmp_path):
     ]
     files = functools.partial(Files, directory=tmp_path)
     with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), files)) as port:
-        for words in playbook.failures(*tasks, connection={"port": port, "retries": 0}):
+        for words in in_process.failures(*tasks, connection={"port": port, "retries": 0}):
             assert f"http://127.0.0.1:{port}: HTTP 404: File not found " in words
             assert words.endswith(
                 "a web server or a proxy answered, not Consul's HTTP API: check host, port, scheme and path_prefix)"
@@ -83,18 +83,18 @@ def behind(agent, path, auth):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_a_reverse_proxy(playbook, agent):
+def test_a_reverse_proxy(in_process, agent):
     with behind(agent, "/consul", AUTH) as port:
         options = {"port": port, "path_prefix": "consul", "http_auth": f"u:{PASSWORD}"}
         address = {"CONSUL_HTTP_ADDR": f"http://u:p%C3%A4ssword@127.0.0.1:{port}/consul"}
-        written, again = playbook.run(
+        written, again = in_process.run(
             kv(key="k", value="v", **options), kv(key="k", value="v") | {"environment": address}, connection={}
         )
         assert written["changed"] and not again["changed"] and agent.raw("k") == b"v"
         assert PASSWORD not in str([written, again])
-        (wrong,) = playbook.failures(kv(key="k", **{**options, "http_auth": "u:s3cret"}), connection={})
+        (wrong,) = in_process.failures(kv(key="k", **{**options, "http_auth": "u:s3cret"}), connection={})
         assert wrong.endswith("(a proxy in front of Consul requires a user and a password: check http_auth)")
-        assert "s3cret" not in playbook.output
+        assert "s3cret" not in in_process.output
         with pytest.raises(ConsulError, match="not Consul's HTTP API: check host, port, scheme and path_prefix"):
             ConsulClient(port=port, http_auth=f"u:{PASSWORD}").get("kv/k", missing_ok=True)
 
@@ -108,11 +108,11 @@ def test_a_password_and_a_token(agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_the_host_and_the_token(playbook, agent):
-    host, token = playbook.failures(kv(key="k", host="http://127.0.0.1:8500"), kv(key="k", token="“7d9bdb8e”"))
+def test_the_host_and_the_token(in_process, agent):
+    host, token = in_process.failures(kv(key="k", host="http://127.0.0.1:8500"), kv(key="k", token="“7d9bdb8e”"))
     assert host == "host: 'http://127.0.0.1:8500' is a URL: set scheme: http, host: 127.0.0.1, port: 8500 instead"
     assert token.startswith("the token holds a character that is not ASCII")
-    assert "7d9bdb8e" not in playbook.output
+    assert "7d9bdb8e" not in in_process.output
 
 
 def test_an_ipv6_host(running_agent, tmp_path):
@@ -174,10 +174,10 @@ def test_a_folder_of_ca_certificates(deny_agent, certificates, tmp_path):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_namespaces_and_partitions_of_an_open_source_agent(playbook, agent):
+def test_namespaces_and_partitions_of_an_open_source_agent(in_process, agent):
     """Neither may be ignored, since a write would then reach the wrong place."""
     agent.api("PUT", "/v1/kv/k", b"v")
-    namespace, partition = playbook.failures(
+    namespace, partition = in_process.failures(
         kv(key="k", value="other", namespace="team"), kv(key="k", value="other", partition="team")
     )
     assert "Namespaces are a Consul Enterprise feature" in namespace

@@ -180,7 +180,7 @@ def test_what_was_written_before_a_failure_is_told(agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_no_agent(playbook):
+def test_no_agent(in_process):
     tasks = (
         {"dockyard.consul.consul_kv": {"key": "k", "state": "absent"}},
         {"dockyard.consul.consul_kv_info": {"key": "k"}},
@@ -188,7 +188,7 @@ def test_no_agent(playbook):
         {"dockyard.consul.consul_service_info": {"name": "k", "wait_for": {"state": "absent"}}},
         {"dockyard.consul.consul_maintenance": {"state": "disabled"}},
     )
-    for words in playbook.failures(*tasks, connection={"port": 1, "retries": 0}):
+    for words in in_process.failures(*tasks, connection={"port": 1, "retries": 0}):
         assert "connection refused: no agent listens there" in words
         assert "\n" not in words
 
@@ -197,7 +197,7 @@ THOUSAND = {f"k{number:04}": f"v{number}" for number in range(1000)}
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_agent_killed_while_a_thousand_keys_are_written(playbook, relay, running_agent, tmp_path):
+def test_an_agent_killed_while_a_thousand_keys_are_written(in_process, relay, running_agent, tmp_path):
     """Its disk has the sixth transaction, its answer to it is lost."""
     (tmp_path / "killed").mkdir()
     with running_agent(tmp_path / "killed") as killed:
@@ -213,7 +213,7 @@ def test_an_agent_killed_while_a_thousand_keys_are_written(playbook, relay, runn
             return answer
 
         task = kv(prefix="app", values=THOUSAND)
-        failure = playbook.run(task, connection={"port": relay(killed, treat)}, fails=True)
+        failure = in_process.run(task, connection={"port": relay(killed, treat)}, fails=True)
         assert "the connection broke before the answer was complete" in failure["msg"]
         assert "320 key(s) had been written before this failure" in failure["msg"]
         assert "whether the 64 keys from app/k0320 on got written is not known: run again" in failure["msg"]
@@ -222,28 +222,28 @@ def test_an_agent_killed_while_a_thousand_keys_are_written(playbook, relay, runn
 
         killed.start()
         assert len(killed.key_names()) == 384
-        repaired, again = playbook.run(task, task, connection={"port": killed.http_port})
+        repaired, again = in_process.run(task, task, connection={"port": killed.http_port})
         assert len(repaired["created"]) == 616 and not again["changed"]
         assert killed.key_names() == [f"app/{key}" for key in THOUSAND]
         assert killed.raw("app/k0999") == b"v999"
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_answer_that_comes_too_late(playbook, agent, relay):
+def test_an_answer_that_comes_too_late(in_process, agent, relay):
     def late(request, forward):
         answer = forward(request)
         time.sleep(4 if request.startswith(b"PUT") else 0)
         return answer
 
     options = {"port": relay(agent, late), "timeout": 2}
-    key, web = playbook.failures(kv(key="k", value="v", **options), service(name="web", **options))
+    key, web = in_process.failures(kv(key="k", value="v", **options), service(name="web", **options))
     assert "no answer within 2 s: check the agent and the network, or raise the timeout" in key
     assert key.endswith("whether k got written is not known: run again")
     assert web.startswith("service web: PUT /v1/agent/service/register") and "no answer within 2 s" in web
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_overloaded_server_is_asked_again(playbook, agent, relay):
+def test_an_overloaded_server_is_asked_again(in_process, agent, relay):
     """No real agent can be made to say so on demand; the one behind the relay takes what comes through."""
     refusals = [(b"429 Too Many Requests", b"rate limit"), (b"500 Internal Server Error", b"No cluster leader")] * 2
     asked = []
@@ -256,9 +256,9 @@ def test_an_overloaded_server_is_asked_again(playbook, agent, relay):
         return forward(request)
 
     options = {"port": relay(agent, treat), "retries": 2}
-    (given_up,) = playbook.failures(kv(key="k", value="v", **options))
+    (given_up,) = in_process.failures(kv(key="k", value="v", **options))
     assert "HTTP 500: No cluster leader (no server is the leader: check that enough servers are up)" in given_up
-    assert playbook.run(kv(key="k", value="v", **options))["changed"]
+    assert in_process.run(kv(key="k", value="v", **options))["changed"]
     assert agent.raw("k") == b"v" and asked == [b"GET"] * 5 + [b"PUT"]
 
 
@@ -288,19 +288,19 @@ def test_an_agent_that_starts_is_waited_for(running_agent, tmp_path):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_a_second_writer_between_read_and_write(playbook, agent, relay):
+def test_a_second_writer_between_read_and_write(in_process, agent, relay):
     def treat(request, forward):
         if request.startswith(b"PUT"):
             agent.api("PUT", "/v1/kv/app/b", b"theirs")
         return forward(request)
 
-    (message,) = playbook.failures(kv(prefix="app", values={"a": 1, "b": 2}, port=relay(agent, treat)))
+    (message,) = in_process.failures(kv(prefix="app", values={"a": 1, "b": 2}, port=relay(agent, treat)))
     assert "app/b: " in message and "changed by someone else since it was read" in message and "run again" in message
     assert agent.key_names() == ["app/b"] and agent.raw("app/b") == b"theirs"
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_tokens_that_do_not_serve(playbook, agent):
+def test_tokens_that_do_not_serve(in_process, agent):
     """An expired token is as one deleted: Consul 1.8.7 says the same of both, and lets none expire within a minute."""
     agent.api("PUT", "/v1/kv/k", b"v")
     agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "Port": 80})
@@ -319,7 +319,7 @@ def test_tokens_that_do_not_serve(playbook, agent):
         kv(key="k", state="absent", token=read_only),
         service(name="web", state="absent", token=read_only),
     ]
-    messages = playbook.failures(*attempts)
+    messages = in_process.failures(*attempts)
     for message in messages[:4]:
         assert message.endswith("the token is unknown to Consul: mistyped, expired or deleted; give a valid one)")
     for message in messages[4:]:
@@ -355,13 +355,13 @@ def test_tls_failures_of_a_module(playbook, tls, running_agent, tmp_path):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_a_unix_socket(playbook, running_agent, tmp_path):
+def test_a_unix_socket(in_process, running_agent, tmp_path):
     path = tmp_path / "consul.sock"
     (tmp_path / "socket").mkdir()
     # The other address is for the test itself.
     with running_agent(tmp_path / "socket", config={"addresses": {"http": f"127.0.0.1 unix://{path}"}}) as there:
         by_option = {"unix_socket": str(path)}
-        results = playbook.run(
+        results = in_process.run(
             kv(key="k", value="v", **by_option),
             service(name="web", service_port=80, **by_option),
             kv(key="k", value="v") | {"environment": {"CONSUL_HTTP_ADDR": f"unix://{path}"}},
@@ -369,12 +369,12 @@ def test_a_unix_socket(playbook, running_agent, tmp_path):
         )
         assert [result["changed"] for result in results] == [True, True, False]
         assert there.raw("k") == b"v" and there.api("GET", "/v1/agent/services")["web"]["Port"] == 80
-    (message,) = playbook.failures(kv(key="k", **by_option), connection={"retries": 0})
+    (message,) = in_process.failures(kv(key="k", **by_option), connection={"retries": 0})
     assert f"GET /v1/kv/k at unix://{path}: " in message
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_another_datacenter(playbook, running_agent, tmp_path):
+def test_another_datacenter(in_process, running_agent, tmp_path):
     """What is there is compared there, not here."""
     for name in ("dc1", "dc2"):
         (tmp_path / name).mkdir()
@@ -383,7 +383,7 @@ def test_another_datacenter(playbook, running_agent, tmp_path):
         with running_agent(tmp_path / "dc2", config=join, wan=True) as there:
             here.wait_for(lambda: here.api("PUT", "/v1/kv/k?dc=dc2", b"v"), "the other datacenter")
             far = {"datacenter": "dc2"}
-            results = playbook.run(
+            results = in_process.run(
                 kv(key="k", value="v", **far),
                 kv(prefix="app", values={"a": 1, "b": 2}, **far),
                 kv(prefix="app", values={"a": 1, "b": 2}, **far),

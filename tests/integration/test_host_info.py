@@ -25,7 +25,7 @@ def look(**options):
     return {"dockyard.consul.host_info": asked}
 
 
-def test_a_whole_cluster(playbook, agent):
+def test_a_whole_cluster(playbook, in_process, agent):
     check = {"CheckID": "c", "Name": "reports", "TTL": "1h", "Notes": "for people"}
     agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "ID": "web-1", "Port": 80, "Check": check})
     agent.wait_for(lambda: agent.api("GET", "/v1/catalog/service/web"), "web in the catalog")
@@ -60,12 +60,12 @@ def test_a_whole_cluster(playbook, agent):
     if not agent.token:  # under deny, the agent's own DNS has no token that may read
         questions = look(nameserver=nameserver, services=[{"name": "web"}, {"name": "web", "port": "srv"}])
         agent.wait_for(lambda: agent.api("GET", "/v1/health/service/web?passing"), "web passing")
-        assert [one["answers"] for one in playbook.run(questions)["dns"]] == [["127.0.0.1"], ["127.0.0.1:80"]]
+        assert [one["answers"] for one in in_process.run(questions)["dns"]] == [["127.0.0.1"], ["127.0.0.1:80"]]
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_tokens(playbook, agent):
-    nothing, unknown = playbook.run(look(token=""), look(token="0f0f0f0f-0000-4000-8000-000000000000"))
+def test_tokens(playbook, in_process, agent):
+    nothing, unknown = in_process.run(look(token=""), look(token="0f0f0f0f-0000-4000-8000-000000000000"))
     assert "the token's policies do not allow this, or no token was given" in nothing["consul"]["error"]
     assert "the token is unknown to Consul" in unknown["cluster"]["error"]
     playbook.run(look(), verbose=True)
@@ -73,12 +73,12 @@ def test_tokens(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_a_token_that_may_not_read_the_agent_reads_its_services(playbook, agent):
+def test_a_token_that_may_not_read_the_agent_reads_its_services(in_process, agent):
     """As a node's own token."""
     check = {"CheckID": "c", "Name": "reports", "TTL": "1h", "Status": "passing"}
     agent.api("PUT", "/v1/agent/service/register", {"Name": "web", "ID": "web-1", "Port": 80, "Check": check})
     token = agent.token_for('node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }')
-    own = playbook.run(look(token=token, cluster=False))["consul"]
+    own = in_process.run(look(token=token, cluster=False))["consul"]
     assert own["errors"].keys() == {"self"} and own["error"] == own["errors"]["self"] and "HTTP 403" in own["error"]
     assert own["services"].keys() == {"web-1"} and own["services"]["web-1"]["Port"] == 80
     assert own["checks"]["c"] == {
@@ -88,11 +88,11 @@ def test_a_token_that_may_not_read_the_agent_reads_its_services(playbook, agent)
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_the_process_and_its_data(playbook, running_agent, tmp_path):
+def test_the_process_and_its_data(in_process, running_agent, tmp_path):
     gossip_key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     binary = consul_binary()
     with running_agent(tmp_path, config={"encrypt": gossip_key}) as agent:
-        found = playbook.run(
+        found = in_process.run(
             look(port=agent.http_port, consul_data_dirs=["/none"], digest_key="00ff", consul_binaries=[binary, "/none"])
         )
         (process,) = [one for one in found["consul"]["running"] if one["pid"] == agent.process.pid]
@@ -112,11 +112,13 @@ def test_the_process_and_its_data(playbook, running_agent, tmp_path):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_agent_that_stands_still_is_not_waited_for(playbook, agent):
+def test_an_agent_that_stands_still_is_not_waited_for(in_process, agent):
     os.kill(agent.process.pid, signal.SIGSTOP)
     try:
         start = time.monotonic()
-        found = playbook.run(look(timeout=1, nameserver=f"127.0.0.1:{agent.dns_port}", services=[{"name": "web"}] * 3))
+        found = in_process.run(
+            look(timeout=1, nameserver=f"127.0.0.1:{agent.dns_port}", services=[{"name": "web"}] * 3)
+        )
         assert time.monotonic() - start < 60
     finally:
         os.kill(agent.process.pid, signal.SIGCONT)
@@ -146,24 +148,24 @@ def three_servers(tmp_path):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_without_a_leader_what_a_server_holds_is_told(playbook, agent, three_servers):
+def test_without_a_leader_what_a_server_holds_is_told(in_process, agent, three_servers):
     last, *others = three_servers
     question = look(port=last.http_port)
     last.wait_for(lambda: len(last.api("GET", "/v1/health/service/consul?passing")) == 3, "three servers")
-    cluster = playbook.run(question)["cluster"]
+    cluster = in_process.run(question)["cluster"]
     assert cluster["leader"] in cluster["peers"] and len(cluster["peers"]) == 3
 
     for other in others:
         other.process.kill()
         other.process.wait()
     last.wait_for(lambda: last.api("GET", "/v1/status/leader") == "", "no leader")
-    cluster = playbook.run(question)["cluster"]
+    cluster = in_process.run(question)["cluster"]
     assert cluster["error"] is None and cluster["leader"] == "" and len(cluster["peers"]) == 3
     assert {one["node"] for one in cluster["instances"]} == {"s0", "s1", "s2"}
     assert {one["name"] for one in cluster["members"]} == {"s0", "s1", "s2"}
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_nothing_listens(playbook, agent):
-    found = playbook.run(look(port=1))
+def test_nothing_listens(in_process, agent):
+    found = in_process.run(look(port=1))
     assert "connection refused: no agent listens there" in found["consul"]["error"]

@@ -50,33 +50,34 @@ def test_one_key_four_ways(playbook, agent):
     assert created["created"] == ["app/message"]
 
 
-def test_many_keys_four_ways(playbook, agent):
+def test_many_keys_four_ways(playbook, in_process, agent):
     task = kv(prefix="app", values=VALUES)
-    playbook.four_ways(task, kv(key="app/", recurse=True, state="absent"), lambda: stored(agent))
+    in_process.four_ways(task, kv(key="app/", recurse=True, state="absent"), lambda: stored(agent))
+    # With the values as Ansible hands them over.
     playbook.run(task)
     assert stored(agent) == STORED
 
 
-def test_purge_leaves_exactly_the_values(playbook, agent):
+def test_purge_leaves_exactly_the_values(in_process, agent):
     agent.api("PUT", "/v1/kv/application", b"not under app/")
     agent.api("PUT", "/v1/kv/app/stale", b"x")
     agent.api("PUT", "/v1/kv/app/kept", b"1")
-    result = playbook.run(kv(prefix="app", values={"kept": 1, "new": 2}, purge=True))
+    result = in_process.run(kv(prefix="app", values={"kept": 1, "new": 2}, purge=True))
     assert (result["created"], result["updated"], result["deleted"]) == (["app/new"], [], ["app/stale"])
     assert agent.key_names() == ["app/kept", "app/new", "application"]
-    failure = playbook.run(kv(values={"a": 1}, purge=True), fails=True)
+    failure = in_process.run(kv(values={"a": 1}, purge=True), fails=True)
     assert "empty prefix" in failure["msg"]
     assert len(agent.key_names()) == 3
 
 
-def test_more_keys_than_a_transaction_takes(playbook, agent):
+def test_more_keys_than_a_transaction_takes(in_process, agent):
     values = {f"k{number:04}": f"v{number}" for number in range(1000)}
-    first, again = playbook.run(kv(prefix="many", values=values), kv(prefix="many", values=values))
+    first, again = in_process.run(kv(prefix="many", values=values), kv(prefix="many", values=values))
     assert len(first["created"]) == 1000 and not again["changed"]
     assert stored(agent)["many/k0999"] == b"v999"
 
 
-def test_large_values(playbook, agent):
+def test_large_values(playbook, in_process, agent):
     values = {"a": "x" * 512 * 1024, "b": "y" * 300_000, "c": "z" * 300_000}
     first, again = playbook.run(kv(prefix="large", values=values), kv(prefix="large", values=values))
     assert first["changed"] and not again["changed"]
@@ -85,16 +86,16 @@ def test_large_values(playbook, agent):
         "large/b": 300_000,
         "large/c": 300_000,
     }
-    failure = playbook.run(kv(prefix="small", values={"ok": 1, "over": "x" * (512 * 1024 + 1)}), fails=True)
+    failure = in_process.run(kv(prefix="small", values={"ok": 1, "over": "x" * (512 * 1024 + 1)}), fails=True)
     assert "small/over" in failure["msg"] and "524289" in failure["msg"]
     assert "small/ok" not in agent.key_names()
 
 
 @pytest.mark.parametrize("key", ["/leading", "trailing/", "a//b", "a/../b", "ünï cødé?x=1#y%2F", "."])
-def test_awkward_keys(playbook, agent, key):
+def test_awkward_keys(in_process, agent, key):
     # The key by itself, and among others that are no trouble.
     many = kv(prefix="dir", values={key: "x", "plain": "y"})
-    created, again, together, together_again, removed, removed_again = playbook.run(
+    created, again, together, together_again, removed, removed_again = in_process.run(
         kv(key=key, value="x"), kv(key=key, value="x"), many, many, *[kv(key=key, state="absent")] * 2
     )
     assert created["data"]["Key"] == key
@@ -136,8 +137,8 @@ def test_white_space_in_base64(agent, content):
     assert agent.raw("k") == base64.b64decode(content)
 
 
-def test_flags(playbook, agent):
-    first, same, other, kept = playbook.run(
+def test_flags(in_process, agent):
+    first, same, other, kept = in_process.run(
         kv(key="k", value="v", flags=42),
         kv(key="k", value="v"),
         kv(key="k", value="v", flags=7),
@@ -148,8 +149,8 @@ def test_flags(playbook, agent):
     assert agent.api("GET", "/v1/kv/k")[0]["Flags"] == 7
 
 
-def test_canonical_json_of_a_mapping(playbook, agent):
-    first, again = playbook.run(
+def test_canonical_json_of_a_mapping(in_process, agent):
+    first, again = in_process.run(
         kv(key="redis", value={"b": {"y": 1, "x": True}, "a": None}),
         kv(key="redis", value={"a": None, "b": {"x": True, "y": 1}}),
     )
@@ -193,15 +194,15 @@ def test_secrets_stay_out_of_sight(playbook, agent):
     assert agent.raw("other") == b"S3cret-4"
 
 
-def test_cas_and_conflicts(playbook, agent):
-    created = playbook.run(kv(key="k", value="one", cas=0))
+def test_cas_and_conflicts(in_process, agent):
+    created = in_process.run(kv(key="k", value="one", cas=0))
     assert created["changed"]
-    assert "the modify index of the key is" in playbook.run(kv(key="k", value="two", cas=0), fails=True)["msg"]
+    assert "the modify index of the key is" in in_process.run(kv(key="k", value="two", cas=0), fails=True)["msg"]
     assert agent.raw("k") == b"one"
-    assert not playbook.run(kv(key="k", value="one", cas=0))["changed"]
-    assert playbook.run(kv(key="k", value="two", cas=created["data"]["ModifyIndex"]))["changed"]
+    assert not in_process.run(kv(key="k", value="one", cas=0))["changed"]
+    assert in_process.run(kv(key="k", value="two", cas=created["data"]["ModifyIndex"]))["changed"]
     stale = created["data"]["ModifyIndex"]
-    assert "nothing was written" in playbook.run(kv(key="k", state="absent", cas=stale), fails=True)["msg"]
+    assert "nothing was written" in in_process.run(kv(key="k", state="absent", cas=stale), fails=True)["msg"]
     assert agent.raw("k") == b"two"
 
 
@@ -364,18 +365,18 @@ class TestSomeoneElseWrites:
         assert outcomes.count(True) == 15 and outcomes.count(False) == 105, outcomes
 
 
-def test_lock(playbook, agent):
+def test_lock(in_process, agent):
     mine, other = (agent.api("PUT", "/v1/session/create", {"LockDelay": "0s"})["ID"] for _which in range(2))
     acquire = kv(key="lock", value="me", session=mine, state="acquire")
-    assert playbook.run(acquire, check=True)["changed"]
+    assert in_process.run(acquire, check=True)["changed"]
     assert agent.key_names() == []
-    assert playbook.run(acquire)["changed"]
-    assert not playbook.run(acquire)["changed"]
+    assert in_process.run(acquire)["changed"]
+    assert not in_process.run(acquire)["changed"]
     assert agent.api("GET", "/v1/kv/lock")[0]["Session"] == mine
-    assert "held by another" in playbook.run(kv(key="lock", session=other, state="acquire"), fails=True)["msg"]
-    assert "held by another" in playbook.run(kv(key="lock", session=other, state="release"), fails=True)["msg"]
+    assert "held by another" in in_process.run(kv(key="lock", session=other, state="acquire"), fails=True)["msg"]
+    assert "held by another" in in_process.run(kv(key="lock", session=other, state="release"), fails=True)["msg"]
     release = kv(key="lock", session=mine, state="release")
-    released, again, with_value, lost = playbook.run(
+    released, again, with_value, lost = in_process.run(
         release,
         release,
         kv(key="lock", session=mine, state="release", value="me"),
@@ -385,13 +386,13 @@ def test_lock(playbook, agent):
     assert "does not hold the lock" in lost["msg"]
     assert agent.raw("lock") == b"me"
     nobody = "00000000-0000-0000-0000-000000000001"
-    assert "unknown to Consul" in playbook.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
+    assert "unknown to Consul" in in_process.run(kv(key="lock", session=nobody, state="acquire"), fails=True)["msg"]
 
 
-def test_read(playbook, agent):
+def test_read(in_process, agent):
     agent.api("PUT", "/v1/kv/a/1", b"one")
     agent.api("PUT", "/v1/kv/a/2", b"\xff")
-    one, tree, none = playbook.run(kv(key="a/1"), kv(key="a/", recurse=True), kv(key="nothing"))
+    one, tree, none = in_process.run(kv(key="a/1"), kv(key="a/", recurse=True), kv(key="nothing"))
     assert (one["changed"], one["data"]["Value"]) == (False, "one")
     assert [(item["Key"], item.get("Value"), item.get("Base64")) for item in tree["data"]] == [
         ("a/1", "one", None),
@@ -400,28 +401,28 @@ def test_read(playbook, agent):
     assert none["data"] is None
 
 
-def test_unknown_datacenter(playbook):
-    assert "No path to datacenter" in playbook.run(kv(key="k", value="v", datacenter="mars"), fails=True)["msg"]
+def test_unknown_datacenter(in_process):
+    assert "No path to datacenter" in in_process.run(kv(key="k", value="v", datacenter="mars"), fails=True)["msg"]
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
 class TestUnderDeny:
     @pytest.mark.parametrize("options", [{"value": "v"}, {"state": "absent"}, {"state": "absent", "recurse": True}])
-    def test_dead_or_missing_token_is_an_error_in_every_state(self, playbook, agent, options):
+    def test_dead_or_missing_token_is_an_error_in_every_state(self, in_process, agent, options):
         dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
-        failure = playbook.run(kv(key="k/", **options), connection=dead, fails=True)
+        failure = in_process.run(kv(key="k/", **options), connection=dead, fails=True)
         assert "ACL not found" in failure["msg"] and failure["status"] == 403
-        assert dead["token"] not in playbook.output
-        failure = playbook.run(kv(key="k/", **options), connection={"port": agent.http_port}, fails=True)
+        assert dead["token"] not in in_process.output
+        failure = in_process.run(kv(key="k/", **options), connection={"port": agent.http_port}, fails=True)
         assert "Permission denied" in failure["msg"]
 
-    def test_read_only_token(self, playbook, agent):
+    def test_read_only_token(self, in_process, agent):
         agent.api("PUT", "/v1/kv/app/a", b"1")
         reader = {"port": agent.http_port, "token": agent.token_for('key_prefix "app/" { policy = "read" }')}
-        assert not playbook.run(kv(key="app/a", value="1"), connection=reader)["changed"]
-        assert "Permission denied" in playbook.run(kv(key="app/a", value="2"), connection=reader, fails=True)["msg"]
+        assert not in_process.run(kv(key="app/a", value="1"), connection=reader)["changed"]
+        assert "Permission denied" in in_process.run(kv(key="app/a", value="2"), connection=reader, fails=True)["msg"]
         absent = kv(key="app/", recurse=True, state="absent")
-        assert "Permission denied" in playbook.run(absent, connection=reader, fails=True)["msg"]
+        assert "Permission denied" in in_process.run(absent, connection=reader, fails=True)["msg"]
         assert agent.raw("app/a") == b"1"
 
     def test_a_token_for_the_listed_keys_only(self, agent):
@@ -440,5 +441,8 @@ class TestUnderDeny:
         token_file = tmp_path / "token"
         token_file.write_text(agent.token + "\n", encoding="utf-8")
         address = {"CONSUL_HTTP_ADDR": f"http://127.0.0.1:{agent.http_port}"}
-        for variables in ({"CONSUL_HTTP_TOKEN": agent.token}, {"CONSUL_HTTP_TOKEN_FILE": str(token_file)}):
-            assert playbook.run(kv(key="k", value="v"), connection={}, environment={**address, **variables})["data"]
+        tasks = [
+            kv(key="k", value="v") | {"environment": {**address, **variables}}
+            for variables in ({"CONSUL_HTTP_TOKEN": agent.token}, {"CONSUL_HTTP_TOKEN_FILE": str(token_file)})
+        ]
+        assert all(result["data"] for result in playbook.run(*tasks, connection={}))

@@ -48,9 +48,9 @@ def test_what_is_read(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_what_is_missing_or_awkward(playbook, agent):
+def test_what_is_missing_or_awkward(in_process, agent):
     agent.api("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": key, "Value": "eA=="}} for key in ("/a/b", "/a/c/d")])
-    none, no_tree, no_names, no_awkward, awkward, awkward_tree, awkward_names = playbook.run(
+    none, no_tree, no_names, no_awkward, awkward, awkward_tree, awkward_names = in_process.run(
         kv_info(key="app"),
         kv_info(key="app/", recurse=True),
         kv_info(key="app/", keys=True),
@@ -80,11 +80,11 @@ class TestUnderDeny:
                 getattr(store, question)([key] if question == "records" else key)
             assert raised.value.status == 403
 
-    def test_tokens(self, playbook, agent):
+    def test_tokens(self, in_process, agent):
         agent.api("PUT", "/v1/kv/app/a", b"1")
         agent.api("PUT", "/v1/kv/other", b"2")
         reader = {"port": agent.http_port, "token": agent.token_for('key_prefix "app/" { policy = "read" }')}
-        allowed, missing, names = playbook.run(
+        allowed, missing, names = in_process.run(
             kv_info(key="app/a"), kv_info(key="app/b"), kv_info(key="app/", keys=True), connection=reader
         )
         assert (
@@ -92,8 +92,8 @@ class TestUnderDeny:
             and missing["data"] == []
             and names["data"] == ["app/a"]
         )
-        failure = playbook.run(kv_info(key="other"), connection=reader, fails=True)
+        failure = in_process.run(kv_info(key="other"), connection=reader, fails=True)
         assert "Permission denied" in failure["msg"] and failure["status"] == 403
         dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
-        assert "ACL not found" in playbook.run(kv_info(key="app/", recurse=True), connection=dead, fails=True)["msg"]
-        assert dead["token"] not in playbook.output
+        assert "ACL not found" in in_process.run(kv_info(key="app/", recurse=True), connection=dead, fails=True)["msg"]
+        assert dead["token"] not in in_process.output

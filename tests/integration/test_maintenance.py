@@ -57,32 +57,32 @@ def test_a_service_four_ways(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_the_node_four_ways(playbook, agent):
-    created = playbook.four_ways(maintenance(state="enabled"), maintenance(state="disabled"), lambda: reasons(agent))
+def test_the_node_four_ways(in_process, agent):
+    created = in_process.four_ways(maintenance(state="enabled"), maintenance(state="disabled"), lambda: reasons(agent))
     assert DEFAULT in created["reason"]
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_what_is_in_maintenance_is_not_in_dns(playbook, agent):
+def test_what_is_in_maintenance_is_not_in_dns(in_process, agent):
     agent.wait_for(lambda: in_dns(agent, "web") == 2, "both instances in DNS")
-    playbook.run(maintenance(service_id="web-1", state="enabled"))
+    in_process.run(maintenance(service_id="web-1", state="enabled"))
     assert list(reasons(agent)) == ["_service_maintenance:web-1"]
     agent.wait_for(lambda: in_dns(agent, "web") == 1, "one instance in DNS")
-    playbook.run(maintenance(service_id="web-1", state="disabled"), maintenance(state="enabled"))
+    in_process.run(maintenance(service_id="web-1", state="disabled"), maintenance(state="enabled"))
     assert list(reasons(agent)) == ["_node_maintenance"]
     agent.wait_for(lambda: in_dns(agent, "web") + in_dns(agent, "other") == 0, "no instance in DNS")
-    playbook.run(maintenance(state="disabled"))
+    in_process.run(maintenance(state="disabled"))
     agent.wait_for(lambda: in_dns(agent, "web") == 2, "both instances in DNS again")
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_reasons(playbook, agent):
+def test_reasons(in_process, agent):
     tasks = [
         maintenance(**identity, state="enabled", **reason)
         for identity in ({}, {"service_id": "web-1"})
         for reason in ({}, {"reason": "two"}, {"reason": "two"}, {})
     ]
-    results = playbook.run(*tasks)
+    results = in_process.run(*tasks)
     for first, other, same, unsaid in (results[:4], results[4:]):
         assert [task["changed"] for task in (first, other, same, unsaid)] == [True, True, False, False]
         assert DEFAULT in first["reason"] and unsaid["reason"] == "two"
@@ -112,9 +112,9 @@ def test_what_the_agent_does_not_confirm_is_an_error(agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_an_unknown_service(playbook, agent):
+def test_an_unknown_service(in_process, agent):
     tasks = [maintenance(service_id=name, state=state) for name in ("web", "") for state in ("enabled", "disabled")]
-    enable, disable, *empty = playbook.failures(*tasks)
+    enable, disable, *empty = in_process.failures(*tasks)
     for words in (enable, disable):
         assert "service web: " in words and "it shows: other, web-1, web-2" in words
     assert all("service_id is empty" in words for words in empty)
@@ -122,25 +122,25 @@ def test_an_unknown_service(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_a_registration_leaves_maintenance_alone(playbook, agent):
+def test_a_registration_leaves_maintenance_alone(in_process, agent):
     def task(*ids, **options):
         return service(
             name="kept", checks=[{"id": check, "ttl": "1h", "status": "passing"} for check in ids], **options
         )
 
-    _created, _enabled, again, changed = playbook.run(
+    _created, _enabled, again, changed = in_process.run(
         task("a", "b"), maintenance(service_id="kept", state="enabled", reason="x"), task("a", "b"), task("b", "c")
     )
     assert not again["changed"] and changed["changed"]
     assert reasons(agent) == {"_service_maintenance:kept": "x"}
     assert sorted(agent.api("GET", "/v1/agent/checks")) == ["_service_maintenance:kept", "b", "c"]
-    failure = playbook.run(task("b", "c", wait="passing", wait_timeout=0), fails=True)
+    failure = in_process.run(task("b", "c", wait="passing", wait_timeout=0), fails=True)
     assert "kept is not passing after 0 s: the service is in maintenance: x" in failure["msg"]
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
 class TestUnderDeny:
-    def test_a_token_without_the_right(self, playbook, agent):
+    def test_a_token_without_the_right(self, in_process, agent):
         reader = agent.token_for('service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }')
         tokens = {"none": None, "reader": reader, "dead": "11111111-2222-3333-4444-555555555555"}
         agent.api("PUT", "/v1/agent/maintenance?enable=true&reason=theirs")
@@ -152,14 +152,14 @@ class TestUnderDeny:
             for identity in ({}, {"service_id": "web-1"})
             for options in ({"state": "disabled"}, {"state": "enabled", "reason": "mine"})
         ]
-        words = playbook.failures(*tasks, connection={"port": agent.http_port})
+        words = in_process.failures(*tasks, connection={"port": agent.http_port})
         assert all("Permission denied" in word for word in words[:8]), words
         assert all("ACL not found" in word for word in words[8:]), words
         assert reasons(agent) == before
 
-    def test_least_privilege(self, playbook, agent):
+    def test_least_privilege(self, in_process, agent):
         only_web = {"port": agent.http_port, "token": agent.token_for('service "web" { policy = "write" }')}
-        on, again, off = playbook.run(
+        on, again, off = in_process.run(
             maintenance(service_id="web-1", state="enabled", reason="mine"),
             maintenance(service_id="web-1", state="enabled", reason="mine"),
             maintenance(service_id="web-1", state="disabled"),

@@ -214,7 +214,7 @@ def test_what_consul_takes_as_one(agent):
     assert catalog(agent) == there
 
 
-def test_a_node_with_an_agent(playbook, agent):
+def test_a_node_with_an_agent(in_process, agent):
     for options in ({"address": "192.0.2.1"}, {"address": "127.0.0.1", "services": [{"name": "web"}]}):
         for name in ("tester", "TESTER"):
             with pytest.raises(
@@ -232,7 +232,7 @@ def test_a_node_with_an_agent(playbook, agent):
         "Check": {"CheckID": "serfHealth", "Name": "s", "Status": "critical"},
     }
     agent.api("PUT", "/v1/catalog/register", body)
-    (refused,) = playbook.failures(node(name="dead", state="absent"))
+    (refused,) = in_process.failures(node(name="dead", state="absent"))
     assert refused == (
         "node dead has a Consul agent. It does not answer. If the agent is gone for good, set force: true to remove the node"
     )

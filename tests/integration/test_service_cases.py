@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.modules import consul_maintenance, consul_service, consul_service_info
-from conftest import Playbook
+from conftest import run_in_process
 from in_process import Module
 
 DIGEST = "dockyard_consul_digest"
@@ -102,9 +102,9 @@ class TestNamesThatNoPathCanHold:
                 assert reason in maintenance.refusal(service_id=name, state="enabled")
                 assert reason in info.refusal(name=name)
 
-            playbook = Playbook(tmp_path, agent)
+            in_process = run_in_process(tmp_path, agent)
             by_id, by_name = service(id="/lead", state="absent"), service(name="web", state="absent")
-            foretold, removed, again, others, none = playbook.run(
+            foretold, removed, again, others, none = in_process.run(
                 {**by_id, "check_mode": True}, by_id, by_id, by_name, by_name
             )
             assert foretold["changed"] and removed["changed"] and others["changed"]
@@ -122,19 +122,19 @@ class TestNamesThatNoPathCanHold:
         with running_agent(tmp_path) as agent:
             for name in UNADDRESSABLE:
                 agent.api("PUT", "/v1/agent/service/register", {"ID": name, "Name": "web", "Check": {"TTL": "1h"}})
-            playbook = Playbook(tmp_path, agent)
-            playbook.run(service(name="web", state="absent"))
+            in_process = run_in_process(tmp_path, agent)
+            in_process.run(service(name="web", state="absent"))
             agent.wait_for(lambda: services_of(agent) == [], "no service", seconds=120)
             assert types_of(agent) == {}
-            by_id, by_name = playbook.run(service(id="/lead", state="absent"), service(name="web", state="absent"))
+            by_id, by_name = in_process.run(service(id="/lead", state="absent"), service(name="web", state="absent"))
             assert not by_id["changed"] and not by_name["changed"]
 
     @ONLY_OPEN
-    def test_a_check_of_such_a_name_is_removed(self, playbook, agent):
+    def test_a_check_of_such_a_name_is_removed(self, in_process, agent):
         task = service(name="web", checks=[TTL])
-        playbook.run(task, maintenance(service_id="web", state="enabled", reason="disk"))
+        in_process.run(task, maintenance(service_id="web", state="enabled", reason="disk"))
         agent.api("PUT", "/v1/agent/check/register", {"ID": "/c", "Name": "x", "ServiceID": "web", "TTL": "1h"})
-        mended, again = playbook.run(task, task)
+        mended, again = in_process.run(task, task)
         assert mended["changed"] and not again["changed"]
         assert sorted(types_of(agent)) == ["_service_maintenance:web", "service:web"]
         assert agent.api("GET", "/v1/agent/checks")["_service_maintenance:web"]["Notes"] == "disk"
@@ -144,69 +144,69 @@ class TestChecksAreReplaced:
     @pytest.mark.parametrize(
         ("agent", "other"), [("open", TTL), ("deny", {"tcp": "127.0.0.1:9", "interval": "1h"})], indirect=["agent"]
     )
-    def test_a_check_of_another_kind_ends_the_old_one(self, playbook, agent, web, other):
+    def test_a_check_of_another_kind_ends_the_old_one(self, in_process, agent, web, other):
         def task(*checks, **options):
             return service(name="web", checks=list(checks), **options)
 
         old = {"http": f"{web.url}/old", "interval": "1s"}
-        playbook.run(task(old, wait="passing", wait_timeout=20))
+        in_process.run(task(old, wait="passing", wait_timeout=20))
         assert hits(web, "/old")
-        foretold, changed, again = playbook.run({**task(other), "check_mode": True}, task(other), task(other))
+        foretold, changed, again = in_process.run({**task(other), "check_mode": True}, task(other), task(other))
         assert changed["changed"] and not again["changed"] and foretold["diff"] == changed["diff"]
         before = hits(web, "/old")
         witness = service(name="witness", checks=[{"http": f"{web.url}/new", "interval": "1s"}])
-        playbook.run(witness)
+        in_process.run(witness)
         agent.wait_for(lambda: hits(web, "/new") > 2, "three requests of the other check")
         assert hits(web, "/old") == before
-        failure = playbook.run(task(other, wait="passing", wait_timeout=1), fails=True)
+        failure = in_process.run(task(other, wait="passing", wait_timeout=1), fails=True)
         assert "service:web is critical" in failure["msg"]
 
     @ONLY_OPEN
-    def test_swapped_checks(self, playbook, agent, web):
+    def test_swapped_checks(self, in_process, agent, web):
         one, other = {"http": f"{web.url}/old", "interval": "1s"}, TTL
-        playbook.run(service(name="web", checks=[one, other]))
+        in_process.run(service(name="web", checks=[one, other]))
         agent.wait_for(lambda: hits(web, "/old"), "a request")
         task = service(name="web", checks=[other, one])
-        changed, again = playbook.run(task, task)
+        changed, again = in_process.run(task, task)
         assert changed["changed"] and not again["changed"]
         assert types_of(agent) == {"service:web:1": "ttl", "service:web:2": "http"}
-        playbook.run(service(name="web", checks=[other, {**TTL, "id": "x"}]))
+        in_process.run(service(name="web", checks=[other, {**TTL, "id": "x"}]))
         before = hits(web, "/old")
-        playbook.run(service(name="witness", checks=[{"http": f"{web.url}/new", "interval": "1s"}]))
+        in_process.run(service(name="witness", checks=[{"http": f"{web.url}/new", "interval": "1s"}]))
         agent.wait_for(lambda: hits(web, "/new") > 2, "three requests of the other check")
         assert hits(web, "/old") == before
 
     @ONLY_OPEN
-    def test_a_kind_that_others_changed_is_noticed(self, playbook, agent):
+    def test_a_kind_that_others_changed_is_noticed(self, in_process, agent):
         task = service(name="web", checks=[TTL])
-        playbook.run(task)
+        in_process.run(task)
         other = {"ID": "service:web", "Name": "x", "ServiceID": "web", "TCP": "127.0.0.1:9", "Interval": "1h"}
         agent.api("PUT", "/v1/agent/check/register", other)
-        mended, again = playbook.run(task, task)
+        mended, again = in_process.run(task, task)
         assert mended["changed"] and not again["changed"] and "registered: tcp" in mended["diff"]["before"]
         assert types_of(agent) == {"service:web": "ttl"}
 
     @ONLY_OPEN
-    def test_an_interrupted_replacement_is_made_good(self, playbook, agent, web):
+    def test_an_interrupted_replacement_is_made_good(self, in_process, agent, web):
         """It stopped after the first registration: both checks run, and the agent shows the new type."""
         task = service(name="web", checks=[TTL])
         for check in ({"HTTP": f"{web.url}/old", "Interval": "1s"}, {"TTL": "1h"}):
             body = {"Name": "web", "Meta": {DIGEST: "incomplete"}, "Checks": [{**check, "CheckID": "service:web"}]}
             agent.api("PUT", "/v1/agent/service/register", body)
-        mended, again = playbook.run(task, task)
+        mended, again = in_process.run(task, task)
         assert mended["changed"] and not again["changed"]
         before = hits(web, "/old")
-        playbook.run(service(name="witness", checks=[{"http": f"{web.url}/new", "interval": "1s"}]))
+        in_process.run(service(name="witness", checks=[{"http": f"{web.url}/new", "interval": "1s"}]))
         agent.wait_for(lambda: hits(web, "/new") > 2, "three requests of the other check")
         assert hits(web, "/old") == before
 
     @ONLY_OPEN
-    def test_a_check_moves_to_another_service(self, playbook, agent):
+    def test_a_check_moves_to_another_service(self, in_process, agent):
         def task(first, second):
             checks = [[{**TTL, "id": identity} for identity in ids] for ids in (first, second)]
             return service(services=[{"name": name, "checks": of} for name, of in zip("ab", checks, strict=True)])
 
-        _one, _two, again, _three, again_too = playbook.run(
+        _one, _two, again, _three, again_too = in_process.run(
             task(["x", "y"], []), task(["y"], ["x"]), task(["y"], ["x"]), task(["x"], ["y"]), task(["x"], ["y"])
         )
         assert not again["changed"] and not again_too["changed"]
@@ -214,12 +214,12 @@ class TestChecksAreReplaced:
         assert owners == {"x": "a", "y": "b"}
 
     @ONLY_OPEN
-    def test_a_check_id_that_is_taken(self, playbook, agent):
-        playbook.run(service(name="a", checks=[{**TTL, "id": "x"}]))
+    def test_a_check_id_that_is_taken(self, in_process, agent):
+        in_process.run(service(name="a", checks=[{**TTL, "id": "x"}]))
         agent.api("PUT", "/v1/agent/check/register", {"Name": "disk", "TTL": "1h"})
         both = [{"name": name, "checks": [{**TTL, "id": "z"}]} for name in "bc"]
         taken = [service(name="b", checks=[{**TTL, "id": identity}]) for identity in ("x", "disk")]
-        words = playbook.failures(*taken, *({**task, "check_mode": True} for task in taken), service(services=both))
+        words = in_process.failures(*taken, *({**task, "check_mode": True} for task in taken), service(services=both))
         assert all("check of service a on this agent has the id x" in message for message in words[::2][:2])
         assert all("check of the node on this agent has the id disk" in message for message in words[1::2])
         assert "services b and c: both have a check with the id z" in words[4]
@@ -240,20 +240,20 @@ def set_tags_in_catalog(agent, tags):
     agent.api("PUT", "/v1/catalog/register", body)
 
 
-def test_tags_that_others_have_set_survive_a_change(playbook, agent):
+def test_tags_that_others_have_set_survive_a_change(in_process, agent):
     def task(port):
         return service(name="web", tags=["ours"], service_port=port, enable_tag_override=True)
 
-    playbook.run(task(80))
+    in_process.run(task(80))
     agent.wait_for(lambda: agent.api("GET", "/v1/catalog/service/web"), "the service in the catalog")
     set_tags_in_catalog(agent, ["theirs"])
-    foretold, changed, again = playbook.run({**task(81), "check_mode": True}, task(81), task(81))
+    foretold, changed, again = in_process.run({**task(81), "check_mode": True}, task(81), task(81))
     assert changed["changed"] and not again["changed"]
     assert foretold["service"]["Tags"] == changed["service"]["Tags"] == ["theirs"]
     agent.wait_for(lambda: agent.api("GET", "/v1/catalog/service/web")[0]["ServicePort"] == 81, "the new port")
     assert agent.api("GET", "/v1/catalog/service/web")[0]["ServiceTags"] == ["theirs"]
     # They are set once: with the option, and not before it.
-    playbook.run(service(name="web", tags=["ours"]), task(82))
+    in_process.run(service(name="web", tags=["ours"]), task(82))
     assert agent.api("GET", "/v1/agent/services")["web"]["Tags"] == ["ours"]
 
 
@@ -263,22 +263,22 @@ class TestWait:
         yield
         agent.api("PUT", "/v1/agent/maintenance?enable=false")
 
-    def test_it_waits_for_what_dns_gives(self, playbook, agent):
+    def test_it_waits_for_what_dns_gives(self, in_process, agent):
         options = {"wait": "passing", "wait_timeout": 1}
         checked = service(name="web", checks=[{**TTL, "status": "passing"}], **options)
         unchecked = service(name="shop", **options)
         agent.api("PUT", "/v1/agent/maintenance?enable=true&reason=new+kernel")
-        words = playbook.failures(checked, unchecked)
+        words = in_process.failures(checked, unchecked)
         for name, message in zip(("web", "shop"), words, strict=True):
             assert message == f"service {name} is not passing after 1 s: node tester is in maintenance: new kernel"
         agent.api("PUT", "/v1/agent/maintenance?enable=false")
-        playbook.run(checked, unchecked)
+        in_process.run(checked, unchecked)
 
     @ONLY_OPEN
-    def test_a_check_of_the_node_counts(self, playbook, agent):
+    def test_a_check_of_the_node_counts(self, in_process, agent):
         agent.api("PUT", "/v1/agent/check/register", {"Name": "disk", "TTL": "1h", "Status": "critical"})
         try:
-            failure = playbook.run(service(name="web", wait="passing", wait_timeout=1), fails=True)
+            failure = in_process.run(service(name="web", wait="passing", wait_timeout=1), fails=True)
             assert "disk (check of node tester) is critical" in failure["msg"]
         finally:
             agent.api("PUT", "/v1/agent/check/deregister/disk")
@@ -288,13 +288,13 @@ class TestSidecar:
     @pytest.mark.parametrize(
         ("agent", "sidecar"), [("open", {}), ("deny", {"meta": {"own": "x"}, "port": 21500})], indirect=["agent"]
     )
-    def test_it_goes_with_the_option(self, playbook, agent, sidecar):
+    def test_it_goes_with_the_option(self, in_process, agent, sidecar):
         meshed = service(name="web", service_port=80, connect={"sidecar_service": sidecar})
         plain = service(name="web", service_port=80)
-        first, again = playbook.run(meshed, meshed)
+        first, again = in_process.run(meshed, meshed)
         assert first["changed"] and not again["changed"]
         assert services_of(agent) == ["web", "web-sidecar-proxy"]
-        foretold, removed, again = playbook.run({**plain, "check_mode": True}, plain, plain)
+        foretold, removed, again = in_process.run({**plain, "check_mode": True}, plain, plain)
         assert removed["changed"] and not again["changed"]
         assert foretold["diff"] == removed["diff"] and "web-sidecar-proxy" in removed["diff"]["before"]
         assert services_of(agent) == ["web"]
@@ -313,24 +313,24 @@ class TestSidecar:
         assert not [text for text in module.seen if token in text or "H34der-secret" in text]
 
     @ONLY_OPEN
-    def test_only_its_own_is_removed_and_a_lost_one_comes_back(self, playbook, agent):
-        playbook.run(service(name="web"))
+    def test_only_its_own_is_removed_and_a_lost_one_comes_back(self, in_process, agent):
+        in_process.run(service(name="web"))
         foreign = {"Kind": "connect-proxy", "Name": "p", "Proxy": {"DestinationServiceName": "web"}, "Port": 1}
         agent.api("PUT", "/v1/agent/service/register", {**foreign, "ID": "web-sidecar-proxy"})
-        assert not playbook.run(service(name="web"))["changed"]
+        assert not in_process.run(service(name="web"))["changed"]
         agent.api("PUT", "/v1/agent/service/deregister/web-sidecar-proxy")
         meshed = service(name="web", connect={"sidecar_service": {}})
-        playbook.run(meshed)
+        in_process.run(meshed)
         agent.api("PUT", "/v1/agent/service/deregister/web-sidecar-proxy")
-        mended, again = playbook.run(meshed, meshed)
+        mended, again = in_process.run(meshed, meshed)
         assert mended["changed"] and not again["changed"]
-        playbook.run(service(name="web", state="absent"))
+        in_process.run(service(name="web", state="absent"))
         assert services_of(agent) == []
 
 
 @ONLY_OPEN
 class TestJsonReachesTheServer:
-    def test_what_a_check_sends(self, playbook, agent, web):
+    def test_what_a_check_sends(self, in_process, agent, web):
         check = {
             "http": f"{web.url}/x",
             "interval": "1s",
@@ -339,18 +339,18 @@ class TestJsonReachesTheServer:
             "header": {"X-Null": None, "X-True": True, "X-List": ["a", 2, None], "X-Text": "t"},
         }
         task = service(name="web", checks=[check], wait="passing", wait_timeout=20)
-        first, again = playbook.run(task, task)
+        first, again = in_process.run(task, task)
         assert first["changed"] and not again["changed"]
         _path, headers, body = web.asked[0]
         assert json.loads(body) == check["body"]
         sent = {name: value for name, value in headers.items() if name.startswith("X-")}
         assert sent["X-True"] == "true" and sent["X-Text"] == "t" and "X-Null" not in sent
 
-    def test_what_the_service_has(self, playbook, agent):
+    def test_what_the_service_has(self, in_process, agent):
         task = service(
             name="web", tags=[True, 2, "x"], meta={"on": True}, checks=[{"args": ["/bin/true", True], "interval": "1h"}]
         )
-        first, again = playbook.run(task, task)
+        first, again = in_process.run(task, task)
         assert first["changed"] and not again["changed"]
         found = agent.api("GET", "/v1/agent/services")["web"]
         assert sorted(found["Tags"]) == ["2", "true", "x"] and found["Meta"]["on"] == "true"
@@ -423,20 +423,20 @@ class TestRefusedBefore:
     def test_an_agent_that_runs_no_commands(self, running_agent, tmp_path):
         with running_agent(tmp_path, config={"enable_script_checks": False}) as agent:
             task = service(name="web", checks=[{"args": ["/bin/true"], "interval": "1m"}])
-            words = Playbook(tmp_path, agent).failures(task, {**task, "check_mode": True})
+            words = run_in_process(tmp_path, agent).failures(task, {**task, "check_mode": True})
             assert all("set enable_script_checks in its configuration" in message for message in words)
             assert services_of(agent) == []
 
     @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-    def test_a_token_that_may_not_read_the_agent_gets_consuls_words(self, playbook, agent):
+    def test_a_token_that_may_not_read_the_agent_gets_consuls_words(self, in_process, agent):
         only_web = {"port": agent.http_port, "token": agent.token_for('service "web" { policy = "write" }')}
         task = service(name="web", checks=[{"udp": "x:1", "interval": "1m"}])
-        (words,) = playbook.failures(task, connection=only_web)
+        (words,) = in_process.failures(task, connection=only_web)
         assert "unknown field" in words and "upgrade the agent" in words
 
 
-def test_the_result_is_what_the_agent_gives_for_the_service(playbook, agent):
+def test_the_result_is_what_the_agent_gives_for_the_service(in_process, agent):
     task = service(name="web", service_port=80, tags=["a"])
-    created, again = playbook.run(task, task)
+    created, again = in_process.run(task, task)
     given = agent.api("GET", "/v1/agent/service/web")
     assert created["service"] == again["service"] == given and given["ContentHash"]

@@ -46,13 +46,16 @@ def other_node(agent):
 
 
 @pytest.mark.parametrize("agent", ["deny"], indirect=True)
-def test_what_is_found(playbook, agent, other_node):
+def test_what_is_found(playbook, in_process, agent, other_node):
     task = {"name": "web", "id": "web-1", "service_port": 81, "tags": ["blue", "v2"], "meta": {"v": "2"}}
     check = {"id": "c", "name": "n", "ttl": "1h", "status": "warning", "notes": "for people"}
-    playbook.run({"dockyard.consul.consul_service": {**task, "weights": {"passing": 7}, "checks": [check]}})
+    in_process.run({"dockyard.consul.consul_service": {**task, "weights": {"passing": 7}, "checks": [check]}})
     register(agent, "web-2", Tags=["green"], Port=82)
-    found, on_node, both_tags, any_case, filtered, passing, nothing, everything, dry = playbook.run(
+    found, dry = playbook.run(
         info(name="web"),
+        {**info(name="web", wait_for={"state": "absent"}), "check_mode": True},
+    )
+    on_node, both_tags, any_case, filtered, passing, nothing, everything = in_process.run(
         info(name="web", node='o"THER'),
         info(name="web", tags=["blue", "v2"]),
         info(name="web", tag="blue"),
@@ -60,7 +63,6 @@ def test_what_is_found(playbook, agent, other_node):
         info(name="web", passing=True),
         info(name="nothing"),
         info(),
-        {**info(name="web", wait_for={"state": "absent"}), "check_mode": True},
     )
     assert ids(found) == ["web-3", "web-1", "web-2"] and not found["changed"]
     third, one, _two = found["instances"]
@@ -187,14 +189,14 @@ def test_an_index_that_goes_backwards_starts_anew(agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_a_time_out_tells_what_is_there(playbook, agent, other_node):
+def test_a_time_out_tells_what_is_there(in_process, agent, other_node):
     register(agent, "web-1")
     register(agent, "web-2", status="critical")
     # Without a change of state this output is minutes late in the catalog.
     agent.api(
         "PUT", "/v1/agent/check/update/ttl-web-2", {"Status": "critical", "Output": "line one\n line two" + "x" * 400}
     )
-    late, gone, nowhere, count, nonsense, empty, nameless = playbook.failures(
+    late, gone, nowhere, count, nonsense, empty, nameless = in_process.failures(
         info(name="web", passing=True, wait_for={"state": "passing", "count": 2, "timeout": 1}),
         info(name="web", node="tester", wait_for={"state": "absent", "timeout": 0.5}),
         info(name="web", node="nowhere", wait_for={"state": "passing", "timeout": 0}),
@@ -239,15 +241,15 @@ class TestUnderDeny:
         assert raised.value.status == 403
         assert len(set(web.client.asked)) == len(web.client.asked), "a critical service was taken for trouble"
 
-    def test_tokens(self, playbook, agent):
+    def test_tokens(self, in_process, agent):
         register(agent, "web-1")
         rules = 'service "web" { policy = "read" } node "tester" { policy = "read" }'
         reader = {"port": agent.http_port, "token": agent.token_for(rules)}
-        found, listed = playbook.run(info(name="web", wait_for={"state": "passing"}), info(), connection=reader)
+        found, listed = in_process.run(info(name="web", wait_for={"state": "passing"}), info(), connection=reader)
         assert ids(found) == ["web-1"] and listed["services"] == {"web": []}
         nobody = {"port": agent.http_port}
-        assert "may read none" in playbook.run(info(), connection=nobody, fails=True)["msg"]
+        assert "may read none" in in_process.run(info(), connection=nobody, fails=True)["msg"]
         waiting = info(name="web", wait_for={"state": "absent"})
-        assert "Permission denied" in playbook.run(waiting, connection=nobody, fails=True)["msg"]
+        assert "Permission denied" in in_process.run(waiting, connection=nobody, fails=True)["msg"]
         dead = {"port": agent.http_port, "token": "11111111-2222-3333-4444-555555555555"}
-        assert "ACL not found" in playbook.run(waiting, connection=dead, fails=True)["msg"]
+        assert "ACL not found" in in_process.run(waiting, connection=dead, fails=True)["msg"]

@@ -122,18 +122,18 @@ def test_renewal_and_info(playbook, agent):
 
 
 @pytest.mark.parametrize("agent", ["open"], indirect=True)
-def test_other_settings(playbook, agent):
+def test_other_settings(in_process, agent):
     first = agent.api("PUT", "/v1/session/create", {"Name": "lock", "LockDelay": "0s"})["ID"]
     second = agent.api("PUT", "/v1/session/create", {"Name": "lock", "LockDelay": "0s"})["ID"]
     assert lock(agent, "held", first)
     task = session(name="lock", lock_delay=0, checks=[])
-    (refused,) = playbook.failures(task)
+    (refused,) = in_process.failures(task)
     assert refused.startswith(
         f"session lock on node tester ({first}) has other settings: checks is [serfHealth] instead of []."
     )
     assert agent.api("GET", "/v1/kv/held")[0]["Session"] == first
     recreate = session(name="lock", lock_delay=0, checks=[], recreate=True)
-    foretold, same, recreated, again = playbook.run(
+    foretold, same, recreated, again = in_process.run(
         recreate | {"check_mode": True}, session(name="lock", lock_delay=0), recreate, recreate
     )
     assert same["session_id"] == first and not same["changed"]
@@ -230,10 +230,10 @@ class TestUnderDeny:
                 direct(consul_session_info, agent, token, **options)
         assert [record["ID"] for record in agent.api("GET", "/v1/session/list")] == [there]
 
-    def test_least_privilege(self, playbook, agent):
+    def test_least_privilege(self, in_process, agent):
         token = agent.token_for('session "tester" { policy = "write" }')
         task = session(name="lock", node="tester")
-        results = playbook.run(
+        results = in_process.run(
             task | {"check_mode": True}, task, task, session(name="lock", node="tester", state="absent"),
             connection={"port": agent.http_port, "token": token},
         )  # fmt: skip
