@@ -130,3 +130,10 @@ def is_addressable(client, name):
             if error.status != 403:  # it understood the name
                 raise
     return True
+
+
+def catalog_node(client, name):
+    """What the catalog has of the node with this name, or None. If no node has the name, Consul answers with the node that has
+    an ID that begins so, as an ID may begin with db1 (agent/consul/state/catalog.go, nodeServices)."""
+    found = client.get("catalog/node/" + name, client.query).data
+    return found if found and found.get("Node") and found["Node"]["Node"].lower() == name.lower() else None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import catalog_node, one_line
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_nodes import label_of, present_state
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import require
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_transactions import DENIED, STALE, refusal
@@ -24,7 +24,7 @@ class Catalog:
 
     def read(self, name):
         """The state of a node. None if Consul has no such node, and the token would see it."""
-        answer = self.client.get("catalog/node/" + name, self.client.query).data
+        answer = catalog_node(self.client, name)
         if answer is None:
             require(self.client, "node", "read", name)
             self._indexes = {}

@@ -11,6 +11,7 @@ import time
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_checks import version_of, what_an_agent_lacks
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    catalog_node,
     is_addressable,
     one_line,
     refuse_unknown_characters,
@@ -86,7 +87,7 @@ class Agent:
             if lack:
                 raise ConsulError(f"{where}: {lack}")
         node = check.get("AliasNode")
-        if node and not (self.client.get("catalog/node/" + node, missing_ok=True).data or {}).get("Node"):
+        if node and not catalog_node(self.client, node):
             raise ConsulError(
                 f"{where}: alias_node: the catalog has no node {node}, or the token may not read it. Some versions of "
                 "Consul, such as 1.8, crash on such a check"

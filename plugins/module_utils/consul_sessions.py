@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import nanoseconds
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import one_line, unaddressable
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import catalog_node, one_line, unaddressable
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_rights import may, require
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import is_uuid
 
@@ -243,7 +243,7 @@ class Sessions:
         node = body["Node"]
         wanted = body["NodeChecks"] + [check["ID"] for check in body["ServiceChecks"]]
         checks = {check["CheckID"]: check for check in self.client.get("health/node/" + node, self.query).data}
-        if not checks and self.client.get("catalog/node/" + node, self.query).data is None:
+        if not checks and catalog_node(self.client, node) is None:
             if may(self.client, "node", "read", node):
                 raise ConsulError(f"node: Consul knows no node {node!r}")
             return

@@ -321,3 +321,14 @@ class TestUnderDeny:
         with pytest.raises(ConsulError, match="^check/pg: Permission denied .the token's policies do not allow this"):
             direct(agent, reader, **{**FULL, "checks": [{**FULL["checks"][1], "notes": "new"}]})
         assert direct(agent, one, name="db1", state="absent")["changed"] and catalog(agent) == {}
+
+
+@pytest.mark.parametrize("agent", ["open"], indirect=True)
+def test_a_node_whose_id_begins_like_the_name_is_another_one(agent):
+    """Where no node has the name, Consul looks for an ID that begins so."""
+    other = {"Node": "other", "ID": "db12" + ID[4:], "Address": "192.0.2.9"}
+    agent.api("PUT", "/v1/catalog/register", other)
+    assert agent.api("GET", "/v1/catalog/node/db1")["Node"]["Node"] == "other"
+    assert direct(agent, name="db1", address="192.0.2.1")["changed"]
+    assert not direct(agent, name="db1", address="192.0.2.1")["changed"]
+    assert {one["Node"] for one in agent.api("GET", "/v1/catalog/nodes")} == {"db1", "other", "tester"}

@@ -13,8 +13,8 @@ from conftest import ROOT_TOKEN, Agent
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    """Three servers that have elected a leader, which is the last of them."""
+def agents(tmp_path_factory):
+    """Three servers."""
     acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": ROOT_TOKEN, "agent": ROOT_TOKEN}}
     agents = []
     try:
@@ -24,14 +24,20 @@ def servers(tmp_path_factory):
             config["retry_interval"] = "1s"
             agents.append(Agent(tmp_path_factory.mktemp("server"), config=config, token=ROOT_TOKEN))
             agents[-1].launch()
-        for agent in agents:
-            agent.wait_for(lambda agent=agent: healthy(agent) == 3, "three healthy servers", 60)
-        leader = agents[0].api("GET", "/v1/status/leader")
-        yield sorted(agents, key=lambda agent: address(agent) == leader)
+        yield agents
     finally:
         for agent in agents:
             if agent.process.poll() is None:
                 agent.stop()
+
+
+@pytest.fixture
+def servers(agents):
+    """Three healthy servers. The last one is the leader: a test before this one may have changed it."""
+    for agent in agents:
+        agent.wait_for(lambda agent=agent: healthy(agent) == 3, "three healthy servers", 60)
+    leader = agents[0].api("GET", "/v1/status/leader")
+    return sorted(agents, key=lambda agent: address(agent) == leader)
 
 
 def address(agent):
@@ -43,10 +49,11 @@ def healthy(agent):
 
 
 @pytest.fixture(scope="module", params=["a server's token", "a token for nothing"])
-def client_of(request, servers):
+def client_of(request, agents):
     """How the module asks: with the token of a server, or with one that may not ask for the health of servers."""
     rules = SERVER_POLICY["rules"] if "server" in request.param else 'key "none" { policy = "read" }'
-    token = servers[0].token_for(rules)
+    agents[0].wait_for(lambda: healthy(agents[0]) == 3, "three healthy servers", 60)
+    token = agents[0].token_for(rules)
 
     def client(agent):
         made = ConsulClient(port=agent.http_port, token=token, retries=0, consistency="stale", timeout=3)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import catalog_node
 
 MEMBER_STATES = {1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 LONGEST_OUTPUT = 300
@@ -41,8 +42,8 @@ def look_at_agent(client, node=None):
 def look_at_catalog(client, node, services):
     """What the catalog has of the node. If it has services that the agent does not know, the agent is asked again, because one
     may have been registered in between."""
-    entry = client.get("catalog/node/" + node).data or {}
-    if not entry.get("Node"):
+    entry = catalog_node(client, node)
+    if entry is None:
         return {"catalog": None}
     catalog = {
         "node": entry["Node"]["Node"],

@@ -3,9 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_names import (
+    catalog_node,
     is_addressable,
     json_or_text,
     one_line,
@@ -137,3 +140,13 @@ def test_texts_are_json_at_any_depth():
 def test_no_text_is_named(given, words):
     with pytest.raises(ConsulError, match=words):
         with_texts(given, SPEC)
+
+
+def test_a_node_whose_id_begins_like_the_name_is_another_one():
+    answers = {"DB1": {"Node": {"Node": "db1"}}, "db2": {"Node": {"Node": "app1"}}, "db3": {"Node": None}, "db4": None}
+
+    def get(path, _query):
+        return SimpleNamespace(data=answers[path.rpartition("/")[2]])
+
+    client = SimpleNamespace(query={}, get=get)
+    assert [bool(catalog_node(client, name)) for name in answers] == [True, False, False, False]

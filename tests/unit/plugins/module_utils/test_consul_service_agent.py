@@ -35,7 +35,7 @@ class Client:
 
     def __init__(self, **answers):
         self.answers = {path.replace("__", "/"): answer for path, answer in answers.items()}
-        self.timeout = 10
+        self.query, self.timeout = {}, 10
         self.puts, self.gets, self.timeouts = [], [], []
 
     def get(self, path, params=None, missing_ok=False, wait=None):
@@ -151,7 +151,7 @@ class TestImpossible:
     def test_an_alias_of_a_node_that_is_not_there(self):
         body = body_of("web", checks=[{"alias_node": "db1"}])
         Agent(Client(catalog__node__db1={"Node": {"Node": "db1"}})).refuse_impossible(body)
-        for nothing in (None, {"Node": None}):
+        for nothing in (Answer(200, None, 7), {"Node": None}):
             with pytest.raises(ConsulError, match="alias_node: the catalog has no node db1"):
                 Agent(Client(catalog__node__db1=nothing)).refuse_impossible(body)
 

@@ -20,9 +20,9 @@ class FakeClient:
     def __init__(self, **data):
         self.data = {path.replace("__", "/"): value for path, value in data.items()}
         self.refused = set()
-        self.asked = []
+        self.asked, self.query = [], {}
 
-    def get(self, path):
+    def get(self, path, _query=None):
         self.asked.append(path)
         if path in self.refused:
             raise ConsulError(f"GET {path}: HTTP 403", status=403)
@@ -198,7 +198,7 @@ def test_a_catalog_that_does_not_answer_is_no_part_of_the_agents_own_error():
 class Busy(FakeClient):
     """An agent that registers a service after it was first asked."""
 
-    def get(self, path):
+    def get(self, path, _query=None):
         answer = super().get(path)
         if path == "agent/services":
             self.data[path] = SERVICES
@@ -214,7 +214,9 @@ def test_a_service_that_is_registered_during_the_look():
 
 def test_an_agent_that_stops_during_the_look():
     client = FakeClient(**{**AGENT, "agent__services": {}}, catalog__node__app1=CATALOG)
-    client.get = lambda path, get=client.get: client.asked.count(path) and client.refused.add(path) or get(path)
+    client.get = lambda path, _query=None, get=client.get: (
+        client.asked.count(path) and client.refused.add(path) or get(path)
+    )
     seen = look_at_agent(client, "app1")
     assert client.asked.count("agent/services") == 2
     assert "catalog" not in seen and seen["errors"] == {"catalog": "GET agent/services: HTTP 403"}
