@@ -22,6 +22,8 @@ def agents(tmp_path_factory):
             config = {"node_name": f"server{number}", "bootstrap_expect": 3, "acl": acl}
             config["retry_join"] = [f"127.0.0.1:{agents[0].ports['serf_lan']}"] if agents else []
             config["retry_interval"] = "1s"
+            # Otherwise the two others are soon a healthy cluster of two, which of_site is for.
+            config["autopilot"] = {"cleanup_dead_servers": False}
             agents.append(Agent(tmp_path_factory.mktemp("server"), config=config, token=ROOT_TOKEN))
             agents[-1].launch()
         yield agents
