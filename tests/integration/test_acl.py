@@ -255,6 +255,15 @@ def test_what_this_task_would_create_exists_in_check_mode(in_process, agent):
     assert "role/r: policy 'new' does not exist in Consul" in failure
 
 
+def test_a_secret_that_is_not_made_yet_is_empty_in_check_mode(in_process, agent):
+    """As that of a second service before its first release."""
+    task = acl(tokens=[{"accessor_id": ONE}], secrets={ONE: ""})
+    assert in_process.run(task, check=True)["operations"] == {f"token/{ONE}": "create"}
+    assert token_of(agent, ONE) is None
+    assert "is not a UUID in lower case" in in_process.run(task, fails=True)["msg"]
+    assert token_of(agent, ONE) is None
+
+
 def test_the_anonymous_token_and_global_management(in_process, agent):
     policies = [{"name": "read-a", "rules": READ_A}, {"name": "global-management", "description": "All"}]
     task = acl(policies=policies, tokens=[{"accessor_id": ANONYMOUS, "policies": ["read-a"]}])
