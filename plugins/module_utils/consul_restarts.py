@@ -105,7 +105,7 @@ def autopilot_health(client):
         if error.status != 429:
             raise
         try:
-            return json.loads(error.words)
+            return json.loads(error.detail)
         except ValueError:
             raise error from None
 

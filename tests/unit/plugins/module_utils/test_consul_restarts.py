@@ -126,7 +126,7 @@ def test_autopilot_says_which_servers_are_healthy(ports):
     body = {"Healthy": False, "Servers": servers}
     assert healthy_servers(Client({"operator/autopilot/health": body})) == ({LEADER}, {LEADER, "192.0.2.2:8300"})
     # With the status 429 the client of this collection raises.
-    busy = ConsulError("HTTP 429", status=429, words=json.dumps(body))
+    busy = ConsulError("HTTP 429", status=429, detail=json.dumps(body))
     assert healthy_servers(Client({"operator/autopilot/health": busy})) == ({LEADER}, {LEADER, "192.0.2.2:8300"})
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_has_just_stopped_is_not_healthy_whatever_autopilot_says(p
 
 
 def test_without_a_token_a_server_counts_that_takes_connections():
-    refused = ConsulError("HTTP 403", status=403, words="ACL not found")
+    refused = ConsulError("HTTP 403", status=403, detail="ACL not found")
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         gone = f"127.0.0.1:{other.getsockname()[1]}"
