@@ -46,8 +46,10 @@ def test_a_service_that_runs_elsewhere_too():
 def test_the_only_instance():
     view = cluster(instances=[instance("web", "app1"), instance("db", "app1")])
     assert said(view, "app1") == [
-        "db, web would have no passing instance left. Run another instance first, or accept the outage:"
-        " -e retire_allow_outage=true."
+        (
+            "db, web would have no passing instance left. Run another instance first, or accept the outage:"
+            " -e retire_allow_outage=true."
+        )
     ]
     assert said(view, "app1", allow_outage=True) == []
 
@@ -70,8 +72,10 @@ def test_all_hosts_of_a_service_at_once():
 
 def test_one_of_three_servers():
     assert said(cluster(), "s1") == [
-        "2 of 3 servers would remain, fewer than retire_min_servers (3). Add another server to the inventory and run the"
-        " site, then retire this one."
+        (
+            "2 of 3 servers would remain, fewer than retire_min_servers (3). Add another server to the inventory and run the"
+            " site, then retire this one."
+        )
     ]
     assert said(cluster(), "s1", min_servers=2) == []
 
