@@ -80,7 +80,9 @@ WANTED = [{"path": "/etc/a/b", "content": "text\n"}, {"path": "/etc/a/c", "state
 
 def test_no_module_where_the_look_has_it_all(action):
     result = action.run(WANTED, looked(), validate="false")
-    assert result == {"changed": False, "changed_paths": [], "backups": {}, "diff": []} and not action.calls
+    assert (
+        result == {"changed": False, "changed_paths": [], "backups": {}, "merged": {}, "diff": []} and not action.calls
+    )
 
 
 @pytest.mark.parametrize(
