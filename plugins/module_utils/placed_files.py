@@ -17,11 +17,13 @@ import tempfile
 import time
 
 from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_id, group_name, user_id, user_name
+from ansible_collections.dockyard.consul.plugins.module_utils.json_settings import RECORD
 from ansible_collections.dockyard.consul.plugins.module_utils.placing import (
     PlacingError,
     plan,
     sha256,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_merge import merged_entries, updated_record
 from ansible_collections.dockyard.consul.plugins.module_utils.placing_transaction import (
     NotPutBack,
     StateFile,
@@ -44,6 +46,7 @@ class Places:
 
     def __init__(self, root="/"):
         self.record = StateFile(os.path.join(root, "var/lib/dockyard/placed.json"))
+        self.merged = StateFile(os.path.join(root, RECORD.lstrip("/")))
         self.journal = StateFile(os.path.join(root, "var/lib/dockyard/placing.json"))
         self.backups = os.path.join(root, "var/backups/dockyard")
         self.run = os.path.join(root, "run/dockyard")
@@ -55,6 +58,7 @@ def place(entries, validate=None, check_mode=False, places=None):
     with _stop_signals_raise(), _lock(places):
         recovered = [] if check_mode else _recovered(places)
         try:
+            entries, merges = merged_entries(entries, places.merged.read())
             changes = plan(entries, check_mode)
             foreign = {change.path for change in _foreign(changes, places.record.read())}
             backups = {}
@@ -63,9 +67,9 @@ def place(entries, validate=None, check_mode=False, places=None):
                 command.run(_staged, places, entries)
             if not check_mode:
                 if changes:
-                    backups = _carry_out(changes, foreign, entries, command, places)
+                    backups = _carry_out(changes, foreign, entries, merges, command, places)
                 else:
-                    _update_record(places.record, entries)
+                    _update_records(places, entries, merges)
         except (PlacingError, OSError) as error:
             error.recovered = recovered
             raise
@@ -73,6 +77,7 @@ def place(entries, validate=None, check_mode=False, places=None):
         "changed": bool(changes or recovered),
         "changed_paths": sorted({change.path for change in changes} | set(recovered)),
         "backups": backups,
+        "merged": {path: merged.changed for path, merged in merges.items() if merged.changed},
         "diff": [diff_of(change, change.path in foreign) for change in changes],
         "recovered": recovered,
     }
@@ -94,7 +99,7 @@ def _cannot_validate(command, changes):
     )
 
 
-def _carry_out(changes, foreign, entries, command, places):
+def _carry_out(changes, foreign, entries, merges, command, places):
     transaction, backups = Transaction(changes, places.journal), {}
     try:
         for path in sorted(foreign):
@@ -103,7 +108,7 @@ def _carry_out(changes, foreign, entries, command, places):
         if command and not command.is_staged:
             command.run()
         _ignore_stop_signals()
-        _update_record(places.record, entries)
+        _update_records(places, entries, merges)
         transaction.commit()
     except BaseException as error:
         _ignore_stop_signals()
@@ -216,16 +221,22 @@ def _back_up(path, folder):
     return backup
 
 
-def _update_record(record, entries):
-    before = record.read()
+def _update_records(places, entries, merges):
+    before = places.record.read()
     after = dict(before)
     for entry in entries:
+        if entry.path in merges and not merges[entry.path].changed:
+            continue  # it may be somebody else's file to the byte
         if entry.state == "file":
             after[entry.path] = sha256(entry.content)
         else:
             after.pop(entry.path, None)
     if after != before:
-        record.write(after)
+        places.record.write(after)
+    before = places.merged.read()
+    after = updated_record(before, entries, merges)
+    if after != before:
+        places.merged.write(after)
 
 
 # Validation
@@ -344,6 +355,8 @@ def _attributes(owner, group, mode):
 
 
 def _texts(before, entry, foreign=False):
+    if entry.texts:
+        return entry.texts
     old = f"(link to {before.target})\n" if before.kind == "link" else _text(before.content)
     if foreign and before.kind == "file":
         # Nobody has said whether there is a secret in it.

@@ -69,9 +69,15 @@ options:
     type: list
     elements: str
     default: []
+  json_files:
+    description: JSON files that M(dockyard.consul.files) merges settings into.
+    type: list
+    elements: str
+    default: []
   digest_key:
     description:
-      - Key of the digests in RV(paths) and RV(consul_data), in hexadecimal. Without it there are no digests.
+      - Key of the digests in RV(paths), RV(json_files) and RV(consul_data), in hexadecimal. Without it there are no
+        digests.
       - A digest is the HMAC-SHA256 of the content with this key.
     type: str
   packages:
@@ -212,6 +218,25 @@ patterns:
   type: list
   elements: str
   sample: ["/etc/redis/*"]
+json_files:
+  description: The settings in the JSON files, by path. A file that does not exist has none.
+  returned: with O(json_files)
+  type: dict
+  contains:
+    error:
+      description: Why it could not be read, the end of a sentence about the file. V(null) if it could.
+      type: str
+      sample: null
+    settings:
+      description:
+        - The settings by JSON pointer. C(digest) is that of the value as JSON, with sorted keys and without spaces.
+        - C(placed) tells whether M(dockyard.consul.files) placed this value.
+      type: dict
+      sample: {/log-opts/max-size: {digest: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, placed: true}}
+    changed:
+      description: When M(dockyard.consul.files) changed or removed a setting, in microseconds since 1970.
+      type: dict
+      sample: {/log-opts/max-size: 1764170000123456}
 packages:
   description: The version of each package, an empty string if it is not installed.
   returned: with O(packages), if the host has dpkg and it can be read
@@ -472,6 +497,19 @@ docker:
       description: Its version.
       type: str
       sample: 26.1.5
+    live_restore:
+      description: Whether containers keep running while the engine restarts.
+      type: bool
+      sample: true
+    swarm:
+      description: Whether the engine is a node of a swarm.
+      type: bool
+      sample: false
+    flags:
+      description: The names of the options on its command line, without their values.
+      type: list
+      elements: str
+      sample: [containerd, host]
     containers:
       description:
         - All containers. RV(ignore:kept) tells whether the restart policy is C(always) or C(unless-stopped).
@@ -579,6 +617,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     consul_process,
     dns,
     docker,
+    json_files,
     nginx,
     packages,
     paths,
@@ -651,6 +690,8 @@ def look_at_files(params, key, known):
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
+    if params["json_files"]:
+        known["json_files"] = json_files.look_at_json_files(params["json_files"], key)
     if params["programs"]:
         known["programs"] = {name: programs.find_program(name) for name in params["programs"]}
 
@@ -692,6 +733,7 @@ def main():
             "consul_binaries": names,
             "consul_data_dirs": names,
             "paths": names,
+            "json_files": names,
             "digest_key": {"type": "str", "no_log": True},
             "packages": names,
             "programs": names,

@@ -31,6 +31,9 @@ PATHS = [
     "/etc/redis/*",
     "/etc/docker",
     "/etc/docker/daemon.json",
+    # Engines beside that of the unit docker: of snap, and of users.
+    "/snap/bin/docker",
+    "/run/user/*/docker.pid",
     "/etc/docker/certs.d",
     "/etc/docker/certs.d/*",
     "/etc/docker/certs.d/*/*",
@@ -53,16 +56,17 @@ PATHS = [
 HOST_INFO: dict[str, Any] = {
     "paths": PATHS,
     "packages": [
-        *("consul", "redis-server", "docker.io", "docker-cli", "docker-registry", "nginx"),
+        *("consul", "redis-server", "docker.io", "docker-ce", "docker-registry", "podman-docker", "nginx"),
         *("procps", "libcap2-bin", "gpgv", "python3-requests"),
     ],
-    "programs": ["setcap", "gpgv", "nginx", "docker"],
+    "programs": ["setcap", "gpgv", "nginx", "docker", "dockerd"],
     "units": UNITS,
     "workers_of": ["nginx"],
     "consul_binaries": ["/usr/bin/consul", "/usr/local/bin/consul"],
     "consul_data_dirs": ["/var/lib/consul", "/opt/consul"],
     "resolver": True,
     "docker": True,
+    "json_files": ["/etc/docker/daemon.json"],
     "nginx": True,
     "certificates": ["/etc/consul.d/*.pem", "/etc/docker/registry/*.pem", "/etc/nginx/*.pem"],
     # The agent on the host itself: it answers at once, or does not run.

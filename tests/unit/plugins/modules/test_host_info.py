@@ -29,7 +29,7 @@ def test_the_name_of_the_system(tmp_path):
 class FakeModule:
     def __init__(self, **params):
         lists = ("services", "certificates", "ages", "consul_binaries", "consul_data_dirs", "paths", "packages")
-        more_lists = ("programs", "units", "workers_of", "docker_images")
+        more_lists = ("programs", "units", "workers_of", "docker_images", "json_files")
         self.params = {
             "agent": True, "node": None, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
             "nameserver": "127.0.0.1", "domain": "consul", "timeout": 1.0, "resolver": False, "digest_key": None,
