@@ -23,6 +23,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.placing import (
     plan,
     sha256,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_former import noted_former
 from ansible_collections.dockyard.consul.plugins.module_utils.placing_merge import merged_entries, updated_record
 from ansible_collections.dockyard.consul.plugins.module_utils.placing_transaction import (
     NotPutBack,
@@ -47,6 +48,7 @@ class Places:
     def __init__(self, root="/"):
         self.record = StateFile(os.path.join(root, "var/lib/dockyard/placed.json"))
         self.merged = StateFile(os.path.join(root, RECORD.lstrip("/")))
+        self.former = StateFile(os.path.join(root, "var/lib/dockyard/former.json"))
         self.journal = StateFile(os.path.join(root, "var/lib/dockyard/placing.json"))
         self.backups = os.path.join(root, "var/backups/dockyard")
         self.run = os.path.join(root, "run/dockyard")
@@ -60,16 +62,17 @@ def place(entries, validate=None, check_mode=False, places=None):
         try:
             entries, merges = merged_entries(entries, places.merged.read())
             changes = plan(entries, check_mode)
-            foreign = {change.path for change in _foreign(changes, places.record.read())}
+            replaced = _replaced(changes, places.record.read())
+            foreign = _foreign(replaced)
             backups = {}
             command = Command(validate, entries) if validate and changes else None
             if command and command.is_staged and not (check_mode and _cannot_validate(command, changes)):
                 command.run(_staged, places, entries)
             if not check_mode:
                 if changes:
-                    backups = _carry_out(changes, foreign, entries, merges, command, places)
+                    backups = _carry_out(changes, replaced, entries, merges, command, places)
                 else:
-                    _update_records(places, entries, merges)
+                    _update_records(places, entries, merges, changes, backups)
         except (PlacingError, OSError) as error:
             error.recovered = recovered
             raise
@@ -99,16 +102,16 @@ def _cannot_validate(command, changes):
     )
 
 
-def _carry_out(changes, foreign, entries, merges, command, places):
+def _carry_out(changes, replaced, entries, merges, command, places):
     transaction, backups = Transaction(changes, places.journal), {}
     try:
-        for path in sorted(foreign):
-            backups[path] = _back_up(path, places.backups)
+        for change in sorted(replaced, key=lambda change: change.path):
+            backups[change.path] = _back_up(change.path, places.backups)
         transaction.apply()
         if command and not command.is_staged:
             command.run()
         _ignore_stop_signals()
-        _update_records(places, entries, merges)
+        _update_records(places, entries, merges, changes, backups)
         transaction.commit()
     except BaseException as error:
         _ignore_stop_signals()
@@ -138,23 +141,27 @@ def said(error):
 # Backups
 
 
-def _foreign(changes, record):
-    """The changes that replace or remove something that is not as we placed it, nor as its package brought it: it is backed
-    up, and a diff does not show it."""
-    foreign = [
+def _replaced(changes, record):
+    """The changes that replace or remove something that is not as we placed it: it is backed up."""
+    return [
         change
         for change in changes
-        if (change.action in ("write", "remove") and change.before.kind == "link")
-        or (
-            change.action in ("write", "remove")
-            and change.before.kind == "file"
-            and record.get(change.path) != sha256(change.before.content)
+        if change.action in ("write", "remove")
+        and (
+            change.before.kind == "link"
+            or (change.before.kind == "file" and record.get(change.path) != sha256(change.before.content))
         )
     ]
-    sums = conffile_sums([change.path for change in foreign if change.before.kind == "file"])
-    return [
-        change for change in foreign if not (change.path in sums and sums[change.path] == _md5(change.before.content))
-    ]
+
+
+def _foreign(replaced):
+    """Those of them that are not as a package brought them either: a diff does not show them."""
+    sums = conffile_sums([change.path for change in replaced if change.before.kind == "file"])
+    return {
+        change.path
+        for change in replaced
+        if not (change.path in sums and sums[change.path] == _md5(change.before.content))
+    }
 
 
 def _md5(content):
@@ -221,8 +228,12 @@ def _back_up(path, folder):
     return backup
 
 
-def _update_records(places, entries, merges):
+def _update_records(places, entries, merges, changes, backups):
     before = places.record.read()
+    former = places.former.read()
+    noted = noted_former(former, before, changes, backups)
+    if noted != former:
+        places.former.write(noted)
     after = dict(before)
     for entry in entries:
         if entry.path in merges and not merges[entry.path].changed:

@@ -14,7 +14,7 @@ description:
   - Where M(dockyard.consul.look) has looked at the host in this run, the files are compared on the controller. The host
     is contacted only if one of them differs or is not known. A delegated task always contacts its host.
   - A file that is replaced or removed, and that is not as this module placed it, is first copied to
-    C(/var/backups/dockyard). An unmodified configuration file of a Debian package is not copied.
+    C(/var/backups/dockyard). M(dockyard.consul.remove_files) puts it back.
   - Each new content is written next to its destination and renamed. A file that is a mount, such as C(/etc/resolv.conf)
     in a container, is written in place. A link is replaced by the file.
   - If a run is killed, the next run of this module on the host first puts the old files back.
