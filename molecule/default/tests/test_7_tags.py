@@ -41,7 +41,7 @@ RUNS = [
         Tag("consul_tokens", "consul1"),
         Tag("redis_config", "redis1", "echo maxclients 99 >>/etc/redis/site.conf"),
         Tag("registry_config", "registry1", "echo >>/etc/docker/registry/config.yml"),
-        Tag("docker_host_config", "app1", "echo >>/etc/docker/daemon.json"),
+        Tag("docker_host_config", "app1", "sed -i /live-restore/d /etc/docker/daemon.json"),
         Tag("mydemo_kv", "app1", f"curl -sSf {API}/kv/redis?raw | sed s/Hello/Bye/ | curl -sSf -T - {API}/kv/redis"),
         Tag("nginx_lb_config", "lb1", "echo >>/etc/nginx/nginx.conf"),
     ],
