@@ -44,6 +44,7 @@ PATHS = [
     "/etc/nginx/*.key",
     "/etc/nginx/conf.d",
     "/etc/nginx/conf.d/*",
+    "/etc/nginx/sites-available/default",
     "/etc/nginx/sites-enabled",
     "/etc/nginx/sites-enabled/*",
     "/etc/mydemo",
@@ -53,7 +54,7 @@ PATHS = [
 HOST_INFO: dict[str, Any] = {
     "paths": PATHS,
     "packages": [
-        *("consul", "redis-server", "docker.io", "docker-cli", "docker-registry", "nginx"),
+        *("consul", "redis-server", "docker.io", "docker-cli", "docker-registry", "nginx", "nginx-common"),
         *("procps", "libcap2-bin", "gpgv", "python3-requests"),
     ],
     "programs": ["setcap", "gpgv", "nginx", "docker"],
@@ -64,6 +65,7 @@ HOST_INFO: dict[str, Any] = {
     "resolver": True,
     "docker": True,
     "nginx": True,
+    "redis": True,
     "certificates": ["/etc/consul.d/*.pem", "/etc/docker/registry/*.pem", "/etc/nginx/*.pem"],
     # The agent on the host itself: it answers at once, or does not run.
     "timeout": 5,
