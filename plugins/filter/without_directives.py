@@ -12,7 +12,7 @@ short_description: Leave out directives of nginx that other configuration sets
 description:
   - Removes from the input the directives that O(extra) sets as well. In one block, nginx refuses most directives that are there
     twice.
-  - A C(proxy_set_header) is removed only if O(extra) sets the same header.
+  - A C(proxy_set_header) or C(set) is removed only if O(extra) sets the same header or variable.
 options:
   _input:
     description: Text with directives of nginx.
@@ -51,8 +51,8 @@ def without_directives(defaults, extra):
 
 def _key(directive):
     """What may be in a block once."""
-    header = directive.arguments[0].lower() if directive.name == "proxy_set_header" and directive.arguments else None
-    return directive.name, header
+    has_key = directive.name in ("proxy_set_header", "set") and directive.arguments
+    return directive.name, directive.arguments[0].lower() if has_key else None
 
 
 class FilterModule:

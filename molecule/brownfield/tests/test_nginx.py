@@ -22,7 +22,10 @@ SITE = "/etc/nginx/sites-enabled/zz_nginx_lb.conf"
 @pytest.fixture(scope="module")
 def instance(lab) -> Iterator[None]:
     """The service that is balanced. It runs on web1 itself."""
-    lab.exec("web1", f"mkdir -p /srv/demo && echo Demo >/srv/demo/index.html; cd /srv/demo && systemd-run --unit demo --working-directory /srv/demo python3 -m http.server {PORT}")
+    lab.exec(
+        "web1",
+        f"mkdir -p /srv/demo && echo Demo >/srv/demo/index.html; cd /srv/demo && systemd-run --unit demo --working-directory /srv/demo python3 -m http.server {PORT}",
+    )
     yield
     lab.exec("web1", "systemctl stop demo")
 
@@ -48,7 +51,9 @@ def assert_sites_are_as_before(lab) -> None:
         assert answer.headers["Server"].startswith("nginx/")
     assert site(lab, "unknown").headers["X-Site"] == "blog", "the first one answers to all other names"
     assert site(lab, "shop", 7777).headers["X-Site"] == "shop", "stream"
-    zipped = lab.exec("web1", "curl --silent -H 'Host: shop.example.com' -H 'Accept-Encoding: gzip' http://127.0.0.1 | base64")
+    zipped = lab.exec(
+        "web1", "curl --silent -H 'Host: shop.example.com' -H 'Accept-Encoding: gzip' http://127.0.0.1 | base64"
+    )
     assert gzip.decompress(__import__("base64").b64decode(zipped)).startswith(b"This is the shop")
     lab.exec("web1", "sha256sum --check --quiet /root/nginx.sha256")
 
@@ -112,7 +117,9 @@ def test_configuration_of_the_user(lab, balance):
     assert answer.text == "hello" and answer.headers["Server"].startswith("nginx/")
     before = lab.exec("web1", f"sha256sum {SITE}")
     done = balance(nginx_lb_config_extra="map $host { }")
-    assert not done.ok and 'invalid number of arguments in "map" directive' in done.output.replace("\\", ""), done.output
+    assert not done.ok and 'invalid number of arguments in "map" directive' in done.output.replace("\\", ""), (
+        done.output
+    )
     assert lab.exec("web1", f"sha256sum {SITE}") == before
     assert_sites_are_as_before(lab)
 
@@ -140,5 +147,8 @@ def test_nginx_conf_is_replaced_on_request(lab, balance):
         again = balance()  # the file is the role's from now on
         assert again.ok and not again.changed, again.changes
     finally:
-        lab.exec("web1", "mv /root/nginx.conf.by_hand /etc/nginx/nginx.conf; rm -f /var/backups/dockyard/etc/nginx/nginx.conf.*; systemctl reload nginx")
+        lab.exec(
+            "web1",
+            "mv /root/nginx.conf.by_hand /etc/nginx/nginx.conf; rm -f /var/backups/dockyard/etc/nginx/nginx.conf.*; systemctl reload nginx",
+        )
     lab.wait_for(lambda: site(lab, "shop", 7777).headers["X-Site"] == "shop", 10, "stream is back")

@@ -30,6 +30,10 @@ def test_directives_that_are_set_twice(extra, left):
     assert without_directives(DEFAULTS, extra) == left
 
 
+def test_other_variables_are_no_reason():
+    assert without_directives("set $a b;", "set $c d;") == ["set $a b;"]
+
+
 def test_what_cannot_be_read():
     with pytest.raises(AnsibleFilterError, match="line 1: '}' closes no block"):
         without_directives("", "}")
