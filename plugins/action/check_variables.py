@@ -88,7 +88,12 @@ class ActionModule(ActionBase):
             for problem in problems(v, options["entry_point"]):
                 found.append(problem)
                 origins.setdefault(problem.text, v.origin(problem.variable))
-        found = unique(found)
+        if warnings := [problem.text for problem in found if problem.is_warning]:
+            result["warnings"] = [
+                *result.get("warnings", []),
+                *(f"{task_vars['inventory_hostname']}: {text}" for text in warnings),
+            ]
+        found = unique(problem for problem in found if not problem.is_warning)
         if found:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
             raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)

@@ -47,6 +47,7 @@ PATHS = [
     "/etc/nginx/*.key",
     "/etc/nginx/conf.d",
     "/etc/nginx/conf.d/*",
+    "/etc/nginx/sites-available/default",
     "/etc/nginx/sites-enabled",
     "/etc/nginx/sites-enabled/*",
     "/etc/mydemo",
@@ -56,7 +57,16 @@ PATHS = [
 HOST_INFO: dict[str, Any] = {
     "paths": PATHS,
     "packages": [
-        *("consul", "redis-server", "docker.io", "docker-ce", "docker-registry", "podman-docker", "nginx"),
+        *(
+            "consul",
+            "redis-server",
+            "docker.io",
+            "docker-ce",
+            "docker-registry",
+            "podman-docker",
+            "nginx",
+            "nginx-common",
+        ),
         *("procps", "libcap2-bin", "gpgv", "python3-requests"),
     ],
     "programs": ["setcap", "gpgv", "nginx", "docker", "dockerd"],
@@ -68,6 +78,7 @@ HOST_INFO: dict[str, Any] = {
     "docker": True,
     "json_files": ["/etc/docker/daemon.json"],
     "nginx": True,
+    "redis": True,
     "certificates": ["/etc/consul.d/*.pem", "/etc/docker/registry/*.pem", "/etc/nginx/*.pem"],
     # The agent on the host itself: it answers at once, or does not run.
     "timeout": 5,

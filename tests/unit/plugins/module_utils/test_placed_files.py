@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils import placed_files
 from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_name, user_name
+from ansible_collections.dockyard.consul.plugins.module_utils.conffiles import conffiles, owners
 from ansible_collections.dockyard.consul.plugins.module_utils.placed_files import (
     Places,
-    conffiles,
     last_lines,
-    owners,
     place,
     secret_lines,
 )
@@ -217,7 +216,7 @@ def test_two_backups_within_a_second(host, places, monkeypatch):
 
 
 def test_an_unmodified_conffile_is_shown_in_the_diff(host, places, monkeypatch):
-    sums = {str(host / "0.conf"): placed_files._md5(b"old 0\n"), str(host / "1.conf"): "0" * 32}
+    sums = {str(host / "0.conf"): placed_files.md5(b"old 0\n"), str(host / "1.conf"): "0" * 32}
     monkeypatch.setattr(placed_files, "conffile_sums", lambda paths: sums)
     result = place(five(host), places=places)
     assert len(result["backups"]) == 3

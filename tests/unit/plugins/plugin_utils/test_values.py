@@ -112,6 +112,16 @@ def test_what_the_user_set():
     assert not values({"demo_port": 81}, extra_vars={"demo_port": 80}).is_set("demo_port")
 
 
+def test_what_the_user_set_be_it_to_the_default():
+    """Inside of a role, its defaults are among the variables."""
+    load = DataLoader().load
+    of_role = load("demo_port: 80\ndemo_url: x\n", file_name="/somewhere/roles/demo/defaults/main.yml")
+    of_user = load("demo_port: 80\n", file_name="/site/group_vars/all.yml")
+    assert values(of_user).is_given("demo_port") and not values(of_role).is_given("demo_port")
+    assert not values().is_given("demo_port") and not values().is_given("nothing")
+    assert values(of_role, extra_vars=of_user).is_given("demo_port")
+
+
 def test_origin():
     written = DataLoader().load("---\ndemo_port: abc\nflag: true\n", file_name="/site/group_vars/all.yml")
     v = values(written)
