@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.clean import namespace_facts
-from ansible_collections.dockyard.consul.plugins.plugin_utils import role_files
+from ansible_collections.dockyard.consul.plugins.plugin_utils import parts, role_files
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
     consul_agent,
     consul_server,
@@ -51,6 +51,7 @@ ARGUMENT_SPEC = {
     "entry_point": {"type": "str", "default": "main"},
     "creates_secrets": {"type": "bool", "default": False},
     "look": {"type": "bool", "default": True},
+    "names_leftovers": {"type": "bool", "default": False},
     "heading": {"type": "str", "default": "Nothing was changed."},
 }
 
@@ -97,6 +98,8 @@ class ActionModule(ActionBase):
         if found:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
             raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
+        if options["names_leftovers"] and not load_extra_vars(self._loader).get("remove"):
+            result["warnings"] = leftover_warnings(task_vars)
         return result
 
     def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +130,15 @@ class ActionModule(ActionBase):
     def _renderer(self, variables: Mapping[str, Any]) -> Callable[[Any], Any]:
         templar = self._templar.copy_with_new_env(available_variables=variables)
         return templar.template
+
+
+def leftover_warnings(variables: Mapping[str, Any]) -> list[str]:
+    """A sentence if the host has layers whose groups it is not in."""
+    found = parts.leftovers(Look.of(variables), variables.get("group_names") or [])
+    host = variables.get("inventory_hostname")
+    return found and [
+        f"{host} has {', '.join(found)}, and is not in a group for that any more. -e remove=true takes it off the host."
+    ]
 
 
 def problems(v: Values, entry_point: str) -> Iterator[Problem]:

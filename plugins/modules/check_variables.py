@@ -45,6 +45,12 @@ options:
     description: Look at the host first if this run has not done so. With V(false), checks that need the look find nothing.
     type: bool
     default: true
+  names_leftovers:
+    description:
+      - Whether to warn of what the host has of roles whose inventory group it is not in any more. Not if the extra variable
+        C(remove) is set.
+    type: bool
+    default: false
   creates_secrets:
     description:
       - Whether this run creates the missing secrets and tokens of the site after the checks. A missing secret is then no
