@@ -87,7 +87,7 @@ def leaves(settings, above=""):
     """The settings by their names. A mapping without any has no name: to merge it changes nothing."""
     found = {}
     for key, value in settings.items():
-        name = f"{above}/{key.replace('~', '~0').replace('/', '~1')}"
+        name = f"{above}/{str(key).replace('~', '~0').replace('/', '~1')}"
         found.update(leaves(value, name) if isinstance(value, dict) else {name: value})
     return found
 

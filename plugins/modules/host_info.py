@@ -518,7 +518,9 @@ docker:
       type: bool
       sample: false
     flags:
-      description: The names of the options on its command line, without their values.
+      description:
+        - The names of the options on its command line, without their values. C(config-file) is there if it is another file
+          than C(/etc/docker/daemon.json).
       type: list
       elements: str
       sample: [containerd, host]

@@ -75,6 +75,7 @@ def look_at_docker(docker, images=()):
     return found
 
 
+DEFAULT_CONFIG_FILE = "--config-file[=\0]/etc/docker/daemon.json\0"
 SHORT_FLAGS = {
     "-H": "host", "-D": "debug", "-l": "log-level", "-g": "graph", "-b": "bridge", "-s": "storage-driver", "-G": "group",
     "-p": "pidfile",
@@ -85,9 +86,10 @@ def flags_of(pid, proc="/proc"):
     """The names of the options on a command line. A value may be a secret."""
     try:
         with open(os.path.join(proc, pid, "cmdline"), "rb") as file:
-            words = file.read().decode("utf-8", "replace").split("\0")[1:]
+            line = file.read().decode("utf-8", "replace")
     except OSError:
         return []
+    words = re.sub(DEFAULT_CONFIG_FILE, "", line).split("\0")[1:]
     names = {SHORT_FLAGS.get(word[:2], "") for word in words if re.match("-[a-zA-Z]", word)}
     names.update(word[2:].partition("=")[0] for word in words if word.startswith("--"))
     return sorted(names - {""})

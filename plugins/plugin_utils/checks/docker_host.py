@@ -114,6 +114,12 @@ def command_line(v: Values) -> Iterator[Problem]:
     wanted = {"dns", *extra, *(["log-opts"] if any(not v.is_default(name) for name in LOG_LIMITS) else [])}
     if not engine.has_live_restore:
         wanted.add("live-restore")
+    if "config-file" in engine.keys_on_command_line:
+        yield Problem(
+            "ansible_facts",
+            f"dockerd on the host reads another file than {DAEMON_JSON}: it has --config-file on its command line. Move your"
+            f" settings to {DAEMON_JSON}, and remove the option (see systemctl cat docker, and /etc/default/docker).",
+        )
     # dockerd merges these.
     both = sorted((wanted & engine.keys_on_command_line) - {"runtimes"})
     if both:

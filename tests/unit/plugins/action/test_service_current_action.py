@@ -226,3 +226,12 @@ def test_the_larger_step_wins(due, placed, expected):
     result = {"changed": True, "due": due, "reasons": []}
     files = {"restart": [], "reload": [], placed: ["/a"]}
     assert with_placed(result, files, ARGUMENTS)["due"] == expected
+
+
+@pytest.mark.parametrize("strategy", ["linear", "ansible.builtin.free"])
+def test_a_real_run_stops_at_the_first_failure(local_playbook, strategy):
+    """There is no such unit here, nor perhaps systemd, so the first host fails."""
+    task = {"dockyard.consul.service_current": {"name": "no-such-unit"}, "throttle": 1}
+    done = local_playbook.fails({"tasks": [task], "strategy": strategy}, hosts=["web1", "web2", "web3"])
+    assert done.modules == ["dockyard.consul.service_current"], done.output
+    assert done.output.count("was not restarted, because that failed on web") == 4, "twice for each of two hosts"

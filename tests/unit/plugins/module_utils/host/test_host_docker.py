@@ -79,6 +79,9 @@ def test_the_engine(engine):
         ("dockerd --dns 10.0.0.1 -D -lwarn --log-opt max-size=1m", ["debug", "dns", "log-level", "log-opt"]),
         ("dockerd --http-proxy=http://user:secret@proxy", ["http-proxy"]),
         ("dockerd", []),
+        ("dockerd --config-file=/etc/docker/daemon.json --config-file /etc/docker/daemon.json", []),
+        ("dockerd --config-file /srv/daemon.json", ["config-file"]),
+        ("dockerd --config-file=/etc/docker/daemon.json.mine", ["config-file"]),
     ],
 )
 def test_the_options_on_the_command_line_have_no_values(tmp_path, line, flags):

@@ -146,6 +146,15 @@ def test_right_on_a_host_with_an_engine(said, given, known):
         ),
         (
             {},
+            host(engine={"flags": ["config-file"]}),
+            (
+                "dockerd on the host reads another file than /etc/docker/daemon.json: it has --config-file on its command line."
+                " Move your settings to /etc/docker/daemon.json, and remove the option (see systemctl cat docker, and"
+                " /etc/default/docker)."
+            ),
+        ),
+        (
+            {},
             host(engine={"swarm": True}),
             (
                 "The engine is a node of a swarm, and does not start with live-restore. Set docker_host_daemon_extra:"
