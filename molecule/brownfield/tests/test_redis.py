@@ -16,7 +16,7 @@ def test_its_settings_are_not_overridden(lab):
         lab.exec("app1", "systemctl daemon-reload && systemctl restart redis-server")
     what_runs = "systemctl show --property MainPID redis-server; sha256sum /etc/redis/*"
     before = lab.exec("app1", what_runs)
-    done = lab.playbook("playbooks/redis.yml")
+    done = lab.playbook("playbooks/redis.yml", "--limit", "app1")
     words = " ".join(done.output.split())
     assert not done.ok and "Nothing was changed. 2 problems with the variables of app1" in words, done.output
     assert "listens on 127.0.0.1. The role would change that to 127.0.0.1" in words
@@ -27,10 +27,10 @@ def test_its_settings_are_not_overridden(lab):
 
 def test_it_is_taken_over_with_the_settings_of_the_inventory(lab):
     given = {"redis_password": PASSWORD, "redis_bind": ["127.0.0.1", lab.address("app1")]}
-    done = lab.playbook("playbooks/redis.yml", **given)
+    done = lab.playbook("playbooks/redis.yml", "--limit", "app1", **given)
     assert done.ok and PASSWORD not in done.output, done.output
     assert lab.exec("app1", ASK) == "kept"
     assert lab.exec("app1", f"REDISCLI_AUTH={PASSWORD} redis-cli config get maxmemory").split()[-1] == str(77 << 20)
     lab.wait_for(lambda: lab.dns("redis.service.consul", "app1") == {lab.address("app1")}, 20, "Redis is in DNS")
-    again = lab.playbook("playbooks/redis.yml", **given)
+    again = lab.playbook("playbooks/redis.yml", "--limit", "app1", **given)
     assert again.ok and not again.changed, again.changes
