@@ -19,6 +19,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
     docker_host,
     mydemo,
     nginx_lb,
+    one_host,
     redis,
     registry,
     release,
@@ -27,6 +28,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, report, unique
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 # All of them, before Ansible forks: an import in each fork costs more.
@@ -83,15 +85,19 @@ class ActionModule(ActionBase):
 
         found: list[Problem] = []
         origins: dict[str, Any] = {}
-        for role in roles:
-            v = self._values(role, options, task_vars)
+        values = {role: self._values(role, options, task_vars) for role in roles}
+        for v in values.values():
             for problem in problems(v, options["entry_point"]):
                 found.append(problem)
                 origins.setdefault(problem.text, v.origin(problem.variable))
+        for role in sorted(values.keys() & one_host.LISTENERS.keys())[:1]:
+            for problem in one_host.check(self._of_host(values, options, task_vars)):
+                found.append(problem)
+                origins[problem.text] = values[role].origin(problem.variable)
         found = unique(found)
         if found:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
-            raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
+            raise AnsibleActionFail(report(task_vars["inventory_hostname"], found, options["heading"]), obj=origin)
         return result
 
     def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +114,13 @@ class ActionModule(ActionBase):
             shared_loader_obj=self._shared_loader_obj,
         )
         return action.run(task_vars=task_vars)
+
+    def _of_host(
+        self, values: Mapping[str, Values], options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Values]:
+        """The variables of all roles of the host, as a role alone in a play shares the host with the others."""
+        others = [role for role in SiteValues(task_vars).roles if role not in values]
+        return {**values, **{role: self._values(role, options, task_vars) for role in others}}
 
     def _values(self, role: str, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Values:
         return Values(

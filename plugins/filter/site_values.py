@@ -40,6 +40,12 @@ _value:
   description: The shared values of the host.
   type: dict
   contains:
+    roles:
+      description:
+        - Roles that the site runs on the host, in the order of the layers. Each runs on the group with its name.
+        - A host in the groups C(consul_server) and C(consul_client) is a server.
+      type: list
+      elements: str
     node_name:
       description: Name of the Consul node. V(consul_agent_node_name), or the name in the inventory.
       type: str

@@ -17,7 +17,10 @@ from typing import Any
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
+# The roles of playbooks/site.yml, in its order. Each runs on the group with its name.
+ROLES = ("consul_server", "consul_client", "redis", "registry", "docker_host", "mydemo", "nginx_lb")
 NAMES = (
+    "roles",
     "node_name",
     "lan_address",
     "datacenter",
@@ -38,6 +41,13 @@ class SiteValues(Mapping[str, Any]):
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables
+
+    @cached_property
+    def roles(self) -> list[str]:
+        """The roles that the site runs on this host, by its groups. A host runs one agent: in both groups, it is a server."""
+        groups = self._variables.get("group_names") or []
+        found = [role for role in ROLES if role in groups]
+        return [role for role in found if role != "consul_client" or "consul_server" not in found]
 
     @cached_property
     def node_name(self) -> str:

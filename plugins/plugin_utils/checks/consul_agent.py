@@ -47,8 +47,9 @@ def one_agent(v: Values) -> Iterator[Problem]:
     if not is_server(v) and v.host in v.site.servers:
         yield Problem(
             "consul_agent_servers_group",
-            f"{v.host} is in the group {shown(v.site.servers_group)} and is also a client. A host runs one agent. Remove the host"
-            " from one of the groups: a server answers on its API and DNS like a client.",
+            f"{v.host} is in the group {shown(v.site.servers_group)}, so it is a server. A host runs one agent, and a server gives its"
+            " host the same API and DNS as a client. Run the role consul_client on the other hosts only, as in 'hosts:"
+            " consul_client:!consul_server'.",
         )
 
 
@@ -109,14 +110,6 @@ def gossip_key(v: Values) -> Iterator[Problem]:
         )
 
 
-def dns_port(v: Values) -> Iterator[Problem]:
-    return port(_dns_port(v))(v)
-
-
-def _dns_port(v: Values) -> str:
-    return "consul_server_dns_port" if v.role == "consul_server" else "consul_agent_dns_port"
-
-
 def source(v: Values) -> Iterator[Problem]:
     """Where Consul is installed from."""
     method = v["consul_agent_install_method"]
@@ -151,11 +144,12 @@ def recursors(v: Values) -> Iterator[Problem]:
 
 
 def resolver_port(v: Values) -> Iterator[Problem]:
-    if v["consul_agent_resolver"] and v[_dns_port(v)] != 53:
+    name = "consul_agent_dns_port"
+    if v["consul_agent_resolver"] and v[name] != 53:
         yield Problem(
-            _dns_port(v),
-            f"{_dns_port(v)} is {v[_dns_port(v)]}, and consul_agent_resolver is true. resolv.conf cannot name a port. Set the"
-            " port to 53, or set consul_agent_resolver to false.",
+            name,
+            f"{name} is {v[name]}, and consul_agent_resolver is true. resolv.conf cannot name a port. Set the port to 53, or"
+            " set consul_agent_resolver to false.",
         )
 
 
@@ -222,7 +216,7 @@ CHECKS = [
     namesakes,
     lan_address,
     if_set("consul_agent_gossip_key", gossip_key),
-    dns_port,
+    port("consul_agent_dns_port"),
     source,
     file("consul_agent_archive_key"),
     file("consul_agent_tls_ca_file"),
