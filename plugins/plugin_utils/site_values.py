@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
@@ -21,6 +22,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 ROLES = ("consul_server", "consul_client", "redis", "registry", "docker_host", "mydemo", "nginx_lb")
 NAMES = (
     "roles",
+    "uses_resolver",
     "node_name",
     "lan_address",
     "datacenter",
@@ -48,6 +50,16 @@ class SiteValues(Mapping[str, Any]):
         groups = self._variables.get("group_names") or []
         found = [role for role in ROLES if role in groups]
         return [role for role in found if role != "consul_client" or "consul_server" not in found]
+
+    @cached_property
+    def uses_resolver(self) -> bool:
+        """Whether the host has an agent and uses it as its nameserver."""
+        if not {"consul_server", "consul_client"} & set(self.roles):
+            return False
+        given = self._variables.get("consul_agent_resolver")
+        if given is None or given == "":
+            return int(self._variables.get("consul_agent_dns_port") or 53) == 53
+        return boolean(given)
 
     @cached_property
     def node_name(self) -> str:

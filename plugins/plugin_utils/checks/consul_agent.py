@@ -153,6 +153,16 @@ def resolver_port(v: Values) -> Iterator[Problem]:
         )
 
 
+def resolv_conf(v: Values) -> Iterator[Problem]:
+    """It is changed and not replaced, so it must be readable."""
+    found = v.look.get("resolver") or {}
+    if v["consul_agent_resolver"] and found.get("error") and "resolv_conf" not in found:
+        yield Problem(
+            "consul_agent_resolver",
+            f"/etc/resolv.conf could not be read: {found['error']}. Repair it, or set consul_agent_resolver to false.",
+        )
+
+
 def resolved(v: Values) -> Iterator[Problem]:
     if not v["consul_agent_resolver"]:
         return
@@ -225,6 +235,7 @@ CHECKS = [
     file("consul_agent_tls_key_file"),
     recursors,
     resolver_port,
+    resolv_conf,
     resolved,
     matching(
         "consul_agent_metrics_retention",

@@ -51,7 +51,7 @@ def test_right(said, given):
     [
         (
             {"groups": {"consul_server": ["web1"], "consul_client": ["web1"]}},
-            "web1 is in the group 'consul_server' and is also a client. A host runs one agent.",
+            "web1 is in the group 'consul_server', so it is a server. A host runs one agent",
         ),
         (
             {"groups": {"consul_client": ["web1"]}},
@@ -158,6 +158,15 @@ def test_nameservers_of_all_interfaces(said):
     assert len(problems) == 1 and problems[0].startswith(text)
     assert said("consul_client", {"consul_agent_resolver": False}, look=RESOLVED) == []
     assert said("consul_client", look={"resolver": {"global_nameservers": ["127.0.0.1", "::1"]}}) == []
+
+
+def test_a_resolv_conf_that_cannot_be_read(said):
+    look = {"resolver": {"error": "Is a directory"}}
+    assert said("consul_client", look=look) == [
+        "/etc/resolv.conf could not be read: Is a directory. Repair it, or set consul_agent_resolver to false."
+    ]
+    assert said("consul_client", {"consul_agent_resolver": False}, look=look) == []
+    assert said("consul_client", look={"resolver": {"error": "resolvectl failed", "resolv_conf": ""}}) == []
 
 
 SERVER = {"groups": {"consul_server": ["consul1", "consul2"], "consul_client": ["web1", "web2"]}}
