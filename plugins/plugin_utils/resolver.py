@@ -80,7 +80,8 @@ def complaints(found: Mapping[str, Any]) -> Iterator[str]:
         what = "systemd-resolved does not ask the Consul agent"
     else:
         what = f"the first nameserver in resolv.conf is {(state['nameservers'] or ['missing'])[0]} and not the Consul agent"
-    others = [one for one in found.get("managers") or [] if one not in MANAGERS]
+    # The package systemd-resolved has a program resolvconf, which it calls itself.
+    others = [one for one in found.get("managers") or [] if state["manager"] == "none" and one not in MANAGERS]
     again = f" {' and '.join(others)} can write it again: configure it to put {AGENT} first" if others else ""
     yield (
         f"{what}. Names in Consul do not always resolve there. Something has changed it since the last run. Run the site"

@@ -82,6 +82,10 @@ STUB = looked("nameserver 127.0.0.53\n", managers=["systemd-resolved"])
             looked("nameserver 127.0.0.1\noptions rotate\n"),
             f"resolv.conf has the option rotate, so the host asks its nameservers in turn.{AGAIN}",
         ),
+        (
+            {**STUB, "managers": ["systemd-resolved", "resolvconf"]},
+            f"systemd-resolved does not ask the Consul agent.{AGAIN}",
+        ),
         ({**STUB, "global_nameservers": ["192.0.2.1"]}, f"systemd-resolved does not ask the Consul agent.{AGAIN}"),
         ({"error": "Is a directory"}, "its resolver could not be read: Is a directory"),
     ],
