@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -29,9 +30,17 @@ def test_every_check_passes(lab):
     assert lab.exec(HOST, "systemctl list-units --failed --no-legend") == ""
 
 
-def test_no_request_without_a_token_reads_anything(lab):
-    assert lab.api(HOST, "kv/?keys").status == 403
-    assert lab.api(HOST, "catalog/nodes").json() != []
+def test_no_request_without_a_token_reads_a_key(lab):
+    assert lab.api(HOST, "kv/redis").status == 403
+
+
+def test_the_app_runs_on_the_hosts_network(lab):
+    state = lab.exec(HOST, "docker inspect --format '{{.State.Status}} {{.HostConfig.NetworkMode}}' mydemo")
+    assert state == "running host"
+    listeners = lab.exec(HOST, "ss --listening --numeric --tcp --no-header --processes")
+    for place, program in ((":5000", "docker-registry"), (":5001", "gunicorn"), (":53", "consul")):
+        lines = [line for line in listeners.splitlines() if f"{lab.address(HOST)}{place} " in line]
+        assert len(lines) == 1 and program in lines[0], listeners
 
 
 @pytest.mark.parametrize("service", ["consul", "mydemo", "redis", "registry"])
@@ -56,11 +65,57 @@ def test_requests_get_through_the_load_balancer(lab):
     assert re.fullmatch(r"Hello from dockyard! I have been seen \d+ times\.\n?", answer.text)
 
 
-@pytest.mark.parametrize("options", [[], ["--check"]])
-def test_another_run_changes_nothing(lab, options):
-    run = lab.playbook("site.yml", *options)
+@pytest.fixture(scope="module")
+def in_both_groups(tmp_path_factory) -> list[str]:
+    file = tmp_path_factory.mktemp("inventory") / "hosts.json"
+    file.write_text(json.dumps({"consul_client": {"hosts": {HOST: {}}}}))
+    return ["--inventory", str(file)]
+
+
+def test_another_run_changes_nothing(lab):
+    run = lab.playbook("site.yml")
     assert run.ok, run.output
     assert not run.changed, run.changes
+
+
+def test_a_host_in_both_groups_is_a_server(lab, in_both_groups):
+    run = lab.playbook("site.yml", "--check", *in_both_groups)
+    assert run.ok, run.output
+    assert not run.changed, run.changes
+
+
+def test_a_port_that_two_roles_use_is_refused(lab):
+    run = lab.playbook("site.yml", mydemo_ports=[5000])
+    said = (
+        "the registry (registry_port) and the app (mydemo_ports) would both listen on port 5000 of this host. To another port,"
+        " set mydemo_ports"
+    )
+    assert not run.ok and said in " ".join(run.output.split()), run.output
+    assert not run.changed, run.changes
+
+
+def test_what_others_change_in_the_resolver_is_named_and_repaired(lab):
+    before = lab.exec(HOST, "cat /etc/resolv.conf")
+    lab.exec(HOST, "printf '# Mine\\noptions rotate\\n' >>/etc/resolv.conf")
+    run = lab.playbook("playbooks/status.yml")
+    said = f"{HOST}: resolv.conf has the option rotate, so the host asks its nameservers in turn."
+    assert not run.ok and said in " ".join(run.output.split()), run.output
+
+    run = lab.playbook("site.yml", "--tags", "consul_resolver")
+    assert run.ok and "/etc/resolv.conf has the option rotate." in run.output, run.output
+    assert lab.exec(HOST, "cat /etc/resolv.conf") == f"{before}\n# Mine"
+    backup = lab.exec(HOST, "ls -t /var/backups/dockyard/etc/resolv.conf.* | head -n 1")
+    assert lab.exec(HOST, ["cat", backup]) == f"{before}\n# Mine\noptions rotate"
+
+    # As dhcpcd or openresolv write it at the next lease.
+    former = lab.former_resolv_conf.read_text().strip()
+    lab.exec(HOST, "cat >/etc/resolv.conf", stdin=f"{former}\n")
+    run = lab.playbook("playbooks/status.yml")
+    said = "and not the Consul agent. Names in Consul do not always resolve there."
+    assert not run.ok and said in " ".join(run.output.split()), run.output
+    assert lab.playbook("site.yml", "--tags", "consul_resolver").ok
+    assert lab.exec(HOST, "cat /etc/resolv.conf") == before
+    assert lab.exec(HOST, "getent hosts redis.service.consul")
 
 
 def test_the_status_is_healthy(lab):
@@ -71,3 +126,11 @@ def test_the_status_is_healthy(lab):
 def test_everything_is_back_after_a_restart_of_the_host(lab):
     lab.restart(HOST)
     lab.wait_for(lambda: lab.http(HOST).status == 200, 120, "the load balancer has an instance again")
+
+
+def test_under_the_policy_allow(lab):
+    run = lab.playbook("site.yml", consul_agent_acl_default_policy="allow")
+    assert run.ok, run.output
+    assert lab.api(HOST, "kv/redis").status == 200
+    lab.wait_for(lambda: lab.http(HOST).status == 200, 30, "requests get through the load balancer")
+    assert lab.exec(HOST, "getent hosts mydemo.service.consul").split()[0] == lab.address(HOST)

@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.plugin_utils.resolver import complaints, resolver_state, with_agent_first
+from ansible_collections.dockyard.consul.plugins.plugin_utils.resolver import (
+    complaints,
+    resolver_state,
+    with_agent_first,
+)
 
 USERS = """# Ours, see ticket 7
 ; and another
@@ -75,8 +79,10 @@ STUB = looked("nameserver 127.0.0.53\n", managers=["systemd-resolved"])
         ),
         (
             looked("", managers=["resolvconf", "dhcpcd"]),
-            f"the first nameserver in resolv.conf is missing and not the Consul agent.{AGAIN} resolvconf and dhcpcd can write it"
-            " again: configure it to put 127.0.0.1 first",
+            (
+                f"the first nameserver in resolv.conf is missing and not the Consul agent.{AGAIN} resolvconf and dhcpcd can write it"
+                " again: configure it to put 127.0.0.1 first"
+            ),
         ),
         (
             looked("nameserver 127.0.0.1\noptions rotate\n"),

@@ -17,7 +17,11 @@ EXTRA = {"domain": "example", "dns_config": {"service_ttl": {"*": "3s", "shop": 
     ("given", "name", "value"),
     [
         ({}, "roles", []),
-        ({"group_names": ["nginx_lb", "web", "redis", "consul_client"]}, "roles", ["consul_client", "redis", "nginx_lb"]),
+        (
+            {"group_names": ["nginx_lb", "web", "redis", "consul_client"]},
+            "roles",
+            ["consul_client", "redis", "nginx_lb"],
+        ),
         # A host runs one agent.
         ({"group_names": ["consul_client", "consul_server", "redis"]}, "roles", ["consul_server", "redis"]),
         ({}, "uses_resolver", False),

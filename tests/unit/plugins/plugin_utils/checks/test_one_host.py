@@ -170,14 +170,18 @@ def test_nginx_asks_the_agent_where_it_answers(said, agent):
 def test_containers_ask_the_agent_where_it_answers(said):
     roles = ("consul_server", "docker_host")
     assert said(NOT_53, roles=roles) == [
-        "docker_host_dns contains '10.0.0.11', where the Consul agent of this host answers DNS on port 8600"
-        " (consul_agent_dns_port). Containers ask port 53. Set consul_agent_dns_port to 53, or docker_host_dns to other"
-        " nameservers."
+        (
+            "docker_host_dns contains '10.0.0.11', where the Consul agent of this host answers DNS on port 8600"
+            " (consul_agent_dns_port). Containers ask port 53. Set consul_agent_dns_port to 53, or docker_host_dns to other"
+            " nameservers."
+        )
     ]
     assert said({**NOT_53, "docker_host_dns": ["192.0.2.1"]}, roles=roles) == []
     assert said({"consul_agent_dns_addresses": ["127.0.0.1"]}, roles=roles) == [
-        "docker_host_dns contains '10.0.0.11', where the Consul agent of this host would not answer DNS. Add '10.0.0.11' to"
-        " consul_agent_dns_addresses, or remove that variable."
+        (
+            "docker_host_dns contains '10.0.0.11', where the Consul agent of this host would not answer DNS. Add '10.0.0.11' to"
+            " consul_agent_dns_addresses, or remove that variable."
+        )
     ]
     for right in (["0.0.0.0"], ["127.0.0.1", LAN]):
         assert said({"consul_agent_dns_addresses": right}, roles=roles) == []
