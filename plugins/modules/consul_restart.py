@@ -13,7 +13,8 @@ description:
     or if systemd has not read its changed unit. Starts an agent that does not run. Otherwise it does nothing.
   - A server is restarted only if enough of the other servers are healthy for the cluster to keep its quorum. The module
     waits up to 20 s for that, and fails otherwise. Without a leader there is no quorum to lose, and the server is restarted.
-  - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers.
+  - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
+    refused to answer before the restart, or there is no leader, it may refuse after it.
   - If a restart fails, or its host is lost, this run restarts no further agent. The task then fails on each host that is
     left, and names the host that failed.
 notes:

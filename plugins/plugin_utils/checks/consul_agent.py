@@ -196,6 +196,14 @@ def dns_addresses(v: Values) -> Iterator[Problem]:
     name = "consul_agent_dns_addresses"
     if v["consul_agent_resolver"] and v[name] and not ANY_OR_LOOPBACK & set(v[name]):
         yield wrong(v, name, "resolv.conf will name 127.0.0.1. Add 127.0.0.1, or set consul_agent_resolver to false.")
+    managers = (v.look.get("resolver") or {}).get("managers") or []
+    if "0.0.0.0" in v[name] and v["consul_agent_dns_port"] == 53 and "systemd-resolved" in managers:
+        yield wrong(
+            v,
+            name,
+            "systemd-resolved has port 53 of 127.0.0.53 on this host, so Consul cannot listen on 0.0.0.0. List 127.0.0.1 and"
+            " the LAN address, or remove the variable.",
+        )
 
 
 def certificates(v: Values) -> Iterator[Problem]:

@@ -160,6 +160,14 @@ def test_nameservers_of_all_interfaces(said):
     assert said("consul_client", look={"resolver": {"global_nameservers": ["127.0.0.1", "::1"]}}) == []
 
 
+def test_systemd_resolved_has_port_53(said):
+    look, everywhere = {"resolver": {"managers": ["systemd-resolved"]}}, {"consul_agent_dns_addresses": ["0.0.0.0"]}
+    (problem,) = said("consul_client", everywhere, look=look)
+    assert problem.startswith('consul_agent_dns_addresses is ["0.0.0.0"]. systemd-resolved has port 53 of 127.0.0.53')
+    assert said("consul_client", everywhere) == []
+    assert said("consul_client", {"consul_agent_dns_addresses": ["127.0.0.1", "10.0.0.11"]}, look=look) == []
+
+
 def test_a_resolv_conf_that_cannot_be_read(said):
     look = {"resolver": {"error": "Is a directory"}}
     assert said("consul_client", look=look) == [
