@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.clean import namespace_facts
@@ -19,6 +20,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
     docker_host,
     mydemo,
     nginx_lb,
+    one_host,
     redis,
     registry,
     release,
@@ -27,6 +29,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, report, unique
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 # All of them, before Ansible forks: an import in each fork costs more.
@@ -84,22 +87,25 @@ class ActionModule(ActionBase):
 
         found: list[Problem] = []
         origins: dict[str, Any] = {}
-        for role in roles:
-            v = self._values(role, options, task_vars)
+        values = {role: self._values(role, options, task_vars) for role in roles}
+        for v in values.values():
             for problem in problems(v, options["entry_point"]):
                 found.append(problem)
                 origins.setdefault(problem.text, v.origin(problem.variable))
-        if warnings := [problem.text for problem in found if problem.is_warning]:
-            result["warnings"] = [
-                *result.get("warnings", []),
-                *(f"{task_vars['inventory_hostname']}: {text}" for text in warnings),
-            ]
+        for role in sorted(values.keys() & one_host.LISTENERS.keys())[:1]:
+            for problem in one_host.check(self._of_host(values, options, task_vars)):
+                found.append(problem)
+                origins[problem.text] = values[role].origin(problem.variable)
+        host = task_vars["inventory_hostname"]
+        warnings = [f"{host}: {problem.text}" for problem in found if problem.is_warning]
         found = unique(problem for problem in found if not problem.is_warning)
         if found:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
-            raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
-        if options["names_leftovers"] and not load_extra_vars(self._loader).get("remove"):
-            result["warnings"] = leftover_warnings(task_vars)
+            raise AnsibleActionFail(report(host, found, options["heading"]), obj=origin)
+        if options["names_leftovers"] and not boolean(task_vars.get("remove", False), strict=False):
+            warnings += leftover_warnings(task_vars)
+        if warnings:
+            result["warnings"] = [*result.get("warnings", []), *warnings]
         return result
 
     def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +122,13 @@ class ActionModule(ActionBase):
             shared_loader_obj=self._shared_loader_obj,
         )
         return action.run(task_vars=task_vars)
+
+    def _of_host(
+        self, values: Mapping[str, Values], options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Values]:
+        """The variables of all roles of the host, as a role alone in a play shares the host with the others."""
+        others = [role for role in SiteValues(task_vars).roles if role not in values]
+        return {**values, **{role: self._values(role, options, task_vars) for role in others}}
 
     def _values(self, role: str, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Values:
         return Values(
@@ -134,8 +147,11 @@ class ActionModule(ActionBase):
 
 def leftover_warnings(variables: Mapping[str, Any]) -> list[str]:
     """A sentence if the host has layers whose groups it is not in."""
-    found = parts.leftovers(Look.of(variables), variables.get("group_names") or [])
-    host = variables.get("inventory_hostname")
+    host = variables["inventory_hostname"]
+    groups = list(variables.get("group_names") or [])
+    if host in SiteValues(variables).servers:  # of a group with another name
+        groups.append("consul_server")
+    found = parts.leftovers(Look.of(variables), groups)
     return found and [
         f"{host} has {', '.join(found)}, and is not in a group for that any more. -e remove=true takes it off the host."
     ]

@@ -95,6 +95,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.dockyard.consul.plugins.plugin_utils import resolver
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_states import worst
 
 DAY = 86400
@@ -236,6 +237,7 @@ class Site:
     def problems(self, certificate_days: int, secret_days: int) -> Iterator[Problem]:
         yield from self._wrong_with_servers()
         yield from self._wrong_with_hosts()
+        yield from self._wrong_with_resolvers()
         yield from self._wrong_with_nodes()
         yield from self._wrong_with_containers()
         yield from self._wrong_with_services()
@@ -292,6 +294,12 @@ class Site:
                 yield Problem("agent", host, f"{host}: its Consul agent cannot be asked: {result['consul']['error']}")
             elif result.get("cluster", {}).get("error"):
                 yield Problem("agent", host, f"{host}: its view of the cluster failed: {result['cluster']['error']}")
+
+    def _wrong_with_resolvers(self) -> Iterator[Problem]:
+        """Looked at only on hosts that use their agent as nameserver."""
+        for host, result in self.known.items():
+            for text in resolver.complaints(result["resolver"]) if "resolver" in result else ():
+                yield Problem("resolver", host, f"{host}: {text}")
 
     def _wrong_with_nodes(self) -> Iterator[Problem]:
         if not self.members:

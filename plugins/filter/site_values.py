@@ -40,6 +40,17 @@ _value:
   description: The shared values of the host.
   type: dict
   contains:
+    roles:
+      description:
+        - Roles that the site runs on the host, in the order of the layers. Each runs on the group with its name.
+        - A host in the groups C(consul_server) and C(consul_client) is a server.
+      type: list
+      elements: str
+    uses_resolver:
+      description: >-
+        Whether the host has a Consul agent and uses it as its nameserver. V(consul_agent_resolver), or whether
+        V(consul_agent_dns_port) is 53.
+      type: bool
     node_name:
       description: Name of the Consul node. V(consul_agent_node_name), or the name in the inventory.
       type: str

@@ -12,6 +12,8 @@ description:
   - Compares the variables of the host with the argument specs of the roles, and runs the checks of the roles.
   - Reports every problem of the host in one message. Each line has the variable, its value, and what to do. The value of a
     secret is not shown.
+  - Also checks what the roles of a host require of each other, such as different ports. These are the roles in O(roles), and
+    those that the site runs on the groups of the host.
   - Changes nothing. It runs on the controller, and connects to the host only to look at it, where this run has not done so
     with M(dockyard.consul.look).
   - For all problems of all hosts in one run, use one task on all hosts, in a play with C(any_errors_fatal=true).
@@ -47,8 +49,8 @@ options:
     default: true
   names_leftovers:
     description:
-      - Whether to warn of what the host has of roles whose inventory group it is not in any more. Not if the extra variable
-        C(remove) is set.
+      - Whether to warn of what the host has of roles whose inventory group it is not in any more. Not if the variable
+        C(remove) is true.
     type: bool
     default: false
   creates_secrets:
@@ -71,7 +73,7 @@ EXAMPLES = r"""
   tasks:
     - name: Check the variables
       dockyard.consul.check_variables:
-        roles: "{{ ['consul_client', 'redis', 'registry', 'docker_host', 'nginx_lb'] | intersect(group_names) }}"
+        roles: "{{ lookup('dockyard.consul.site_value', 'roles') }}"
         creates_secrets: true
 """
 

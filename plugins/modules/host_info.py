@@ -279,6 +279,10 @@ resolver:
       description: Why not all of it could be read, V(null) if it could.
       type: str
       sample: null
+    resolv_conf:
+      description: The content of C(/etc/resolv.conf), empty if there is none.
+      type: str
+      sample: "nameserver 127.0.0.53"
     nameservers:
       description: The nameservers in C(/etc/resolv.conf).
       type: list
@@ -286,8 +290,8 @@ resolver:
       sample: [127.0.0.53]
     managers:
       description:
-        - The programs on this host that write C(/etc/resolv.conf), of V(systemd-resolved), V(NetworkManager), V(dhclient)
-          and V(resolvconf), in the order of their precedence.
+        - The programs on this host that write C(/etc/resolv.conf), of V(systemd-resolved), V(NetworkManager), V(dhclient),
+          V(resolvconf) and V(dhcpcd), in the order of their precedence.
         - V(systemd-resolved) is there only if C(/etc/resolv.conf) names it.
       type: list
       elements: str

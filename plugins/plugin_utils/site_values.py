@@ -14,10 +14,15 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
+# The roles of playbooks/site.yml, in its order. Each runs on the group with its name.
+ROLES = ("consul_server", "consul_client", "redis", "registry", "docker_host", "mydemo", "nginx_lb")
 NAMES = (
+    "roles",
+    "uses_resolver",
     "node_name",
     "lan_address",
     "datacenter",
@@ -38,6 +43,23 @@ class SiteValues(Mapping[str, Any]):
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables
+
+    @cached_property
+    def roles(self) -> list[str]:
+        """The roles that the site runs on this host, by its groups. A host runs one agent: in both groups, it is a server."""
+        groups = self._variables.get("group_names") or []
+        found = [role for role in ROLES if role in groups]
+        return [role for role in found if role != "consul_client" or "consul_server" not in found]
+
+    @cached_property
+    def uses_resolver(self) -> bool:
+        """Whether the host has an agent and uses it as its nameserver."""
+        if not {"consul_server", "consul_client"} & set(self.roles):
+            return False
+        given = self._variables.get("consul_agent_resolver")
+        if given is None or given == "":
+            return int(self._variables.get("consul_agent_dns_port") or 53) == 53
+        return boolean(given)
 
     @cached_property
     def node_name(self) -> str:

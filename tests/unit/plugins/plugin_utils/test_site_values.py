@@ -16,6 +16,19 @@ EXTRA = {"domain": "example", "dns_config": {"service_ttl": {"*": "3s", "shop": 
 @pytest.mark.parametrize(
     ("given", "name", "value"),
     [
+        ({}, "roles", []),
+        (
+            {"group_names": ["nginx_lb", "web", "redis", "consul_client"]},
+            "roles",
+            ["consul_client", "redis", "nginx_lb"],
+        ),
+        # A host runs one agent.
+        ({"group_names": ["consul_client", "consul_server", "redis"]}, "roles", ["consul_server", "redis"]),
+        ({}, "uses_resolver", False),
+        ({"group_names": ["consul_client"]}, "uses_resolver", True),
+        ({"group_names": ["consul_server"]}, "uses_resolver", True),
+        ({"group_names": ["consul_client"], "consul_agent_dns_port": "8600"}, "uses_resolver", False),
+        ({"group_names": ["consul_client"], "consul_agent_resolver": "no"}, "uses_resolver", False),
         ({}, "node_name", "web1"),
         ({"consul_agent_node_name": "node1"}, "node_name", "node1"),
         ({"consul_agent_bind_addr": "10.0.0.9"}, "lan_address", "10.0.0.9"),
