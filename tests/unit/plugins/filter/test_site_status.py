@@ -431,6 +431,18 @@ def test_nodes_that_the_inventory_has_not_got(site):
     assert "old2" not in site_status(**site)["text"]
 
 
+def test_what_runs_and_the_inventory_has_not_got(site):
+    for view in views(site):
+        view["members"].append(
+            {"name": "db7", "address": "192.0.2.99", "server": False, "version": "1.8.7", "state": "alive"}
+        )
+        view["instances"].append({"service": "db", "id": "db", "node": "db7", "address": "192.0.2.99", "port": 5432})
+    report = site_status(**site)
+    assert report["healthy"]
+    assert "\nNot in the inventory: nodes db7; services db\n" in report["text"]
+    assert report["data"]["not_in_inventory"] == {"nodes": ["db7"], "services": ["db"]}
+
+
 def test_nodes_may_be_named_otherwise_than_hosts(site):
     change(site, "members", lambda one: one["name"] == "app1", name="one")
     for kind in ("instances", "checks"):
