@@ -63,6 +63,13 @@ options:
     type: list
     elements: str
     default: []
+  consul_config_dirs:
+    description:
+      - Folders with configuration files of Consul. With O(agent), the files of the agents that run are read as well.
+      - Of a file, the names of its settings are returned, and the values of a fixed list of settings that are no secrets.
+    type: list
+    elements: str
+    default: []
   paths:
     description:
       - Absolute paths of files and folders. V(*) and V(?) match as in a shell, but also a leading dot.
@@ -176,6 +183,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+hostname:
+  description: The name of the host, which Consul takes as the name of the node if its configuration has none.
+  returned: success
+  type: str
+  sample: app1
 os:
   description: Name and version of the operating system.
   returned: success
@@ -206,6 +218,12 @@ paths:
       owner: root
       group: redis
       mtime: 1764170000123456
+placed:
+  description: The paths of the files that M(dockyard.consul.files) has placed on the host.
+  returned: with O(paths) or O(consul_config_dirs)
+  type: list
+  elements: str
+  sample: [/etc/consul.d/consul.json]
 patterns:
   description: The paths and patterns that were looked for. What matches one of them and is not in RV(paths) does not exist.
   returned: with O(paths)
@@ -291,6 +309,15 @@ consul_data:
       description: Why not all of it could be read, V(null) if it could.
       type: str
       sample: null
+    owner:
+      description: The user that owns the folder.
+      type: str
+      sample: consul
+    services_without_token:
+      description: The ids of the services that were registered through the API of the agent, and without a token.
+      type: list
+      elements: str
+      sample: [web-1]
     node_id_on_disk:
       description: The id in the file C(node-id), V(null) if there is no such file.
       type: str
@@ -303,6 +330,39 @@ consul_data:
       type: list
       elements: str
       sample: [9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]
+consul_config:
+  description: The configuration files of Consul, by path.
+  returned: with O(consul_config_dirs)
+  type: dict
+  contains:
+    error:
+      description: Why it could not be read, V(null) if it could.
+      type: str
+      sample: null
+    placed:
+      description: Whether M(dockyard.consul.files) has placed it.
+      type: bool
+      sample: false
+    keys:
+      description: The names of all settings. Of services, checks and watches, only that there are some.
+      type: list
+      elements: str
+      sample: [data_dir, encrypt, ports.dns, services]
+    settings:
+      description:
+        - The values of settings that are no secrets, such as C(data_dir), C(ports.dns) and C(verify_incoming).
+        - C(retry_join) is there only if it is a list of plain addresses.
+      type: dict
+      sample: {data_dir: /opt/consul, ports.dns: 8600}
+    services:
+      description: The services that it registers, each with C(id), C(name), and whether it has a C(token).
+      type: list
+      elements: dict
+      sample: [{id: web-1, name: web, token: true}]
+    gossip_key_digest:
+      description: Digest of the gossip key in it (C(encrypt)). V(null) if there is none, or without O(digest_key).
+      type: str
+      sample: null
 consul:
   description: The agent. What could not be read is missing.
   returned: with O(agent)
@@ -334,6 +394,18 @@ consul:
       description: Its datacenter.
       type: str
       sample: dc1
+    encrypted:
+      description: Whether it encrypts its gossip. V(null) if it does not tell.
+      type: bool
+      sample: true
+    domain:
+      description: Its DNS domain. V(null) if it does not tell.
+      type: str
+      sample: consul
+    acl_default_policy:
+      description: Its ACL default policy, V(disabled) without ACLs. V(null) if it does not tell.
+      type: str
+      sample: deny
     address:
       description: Its address on the LAN.
       type: str
@@ -400,6 +472,35 @@ consul:
           type: list
           elements: str
           sample: []
+        options:
+          description: The settings among the options on its command line, as in RV(consul_config.ignore:settings).
+          type: dict
+          sample: {node_name: app1}
+        files:
+          description: Its configuration files.
+          returned: with O(consul_config_dirs)
+          type: list
+          elements: str
+          sample: [/etc/consul.d/server.hcl]
+        settings:
+          description: The settings of its files and options, as in RV(consul_config).
+          returned: with O(consul_config_dirs)
+          type: dict
+          sample: {data_dir: /opt/consul}
+        ca_fingerprints:
+          description: Fingerprints of the certificates in its file C(ca_file), as in RV(certificates).
+          returned: with O(consul_config_dirs)
+          type: list
+          elements: str
+          sample: [9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]
+        user:
+          description: The user that it runs as.
+          type: str
+          sample: consul
+        contained:
+          description: Whether it runs in a container.
+          type: bool
+          sample: false
         data_dir:
           description: Its data folder, by its open files or else by C(-data-dir). V(null) if neither tells.
           type: str
@@ -569,6 +670,7 @@ ages:
 """
 
 import re
+import socket
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
@@ -576,6 +678,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     agent,
     certificates,
     consul_binary,
+    consul_config,
     consul_process,
     dns,
     docker,
@@ -591,7 +694,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.service_state impo
 def execute(module, client):
     params, timeout = module.params, module.params["timeout"]
     key = checked_key(params)
-    known = {"changed": False, "os": name_of_system(), "errors": {}}
+    known = {"changed": False, "os": name_of_system(), "hostname": socket.gethostname(), "errors": {}}
 
     # These programs run while the rest is looked at.
     files = resolver.ResolverFiles()
@@ -648,6 +751,8 @@ def name_of_system(path="/etc/os-release"):
 
 
 def look_at_files(params, key, known):
+    if params["paths"] or params["consul_config_dirs"]:
+        known["placed"] = paths.placed()
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
@@ -675,10 +780,21 @@ def look_at_consul(params, client, key, known):
         # An agent that was silent would be so again.
         silent = known.get("consul", {}).get("error")
         known["cluster"] = {"error": silent} if silent else agent.look_at_cluster(client)
+    running = known.get("consul", {}).get("running", [])
+    folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
+    if params["consul_config_dirs"]:
+        files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
+        known["consul_config"] = files
+        # An agent that does not run may have its data there.
+        folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
+        for agent_process in running:
+            agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
     if params["consul_data_dirs"]:
-        running = known.get("consul", {}).get("running", [])
-        folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
         known["consul_data"] = consul_process.look_at_data(folders, key)
+
+
+def ca_file(settings):
+    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or settings.get("ca_file")
 
 
 def main():
@@ -691,6 +807,7 @@ def main():
             "cluster": {"type": "bool", "default": False},
             "consul_binaries": names,
             "consul_data_dirs": names,
+            "consul_config_dirs": names,
             "paths": names,
             "digest_key": {"type": "str", "no_log": True},
             "packages": names,

@@ -67,7 +67,12 @@ def unknown_services(registered, services):
 
 
 def of_self(own):
+    debug, stats = own.get("DebugConfig") or {}, own.get("Stats") or {}
+    encrypted = (stats.get("serf_lan") or {}).get("encrypted")
     return {
+        "encrypted": None if encrypted is None else encrypted == "true",
+        "domain": (debug.get("DNSDomain") or "").rstrip(".") or None,
+        "acl_default_policy": acl_default_policy(debug),
         "version": own["Config"]["Version"],
         "node": own["Config"]["NodeName"],
         "node_id": own["Config"]["NodeID"],
@@ -75,6 +80,15 @@ def of_self(own):
         "address": own["Member"]["Addr"],
         "server": own["Config"]["Server"],
     }
+
+
+def acl_default_policy(debug):
+    """Consul 1.10 moved it. Of an agent without ACLs, it means nothing."""
+    settings = debug.get("ACLResolverSettings") or debug
+    if "ACLsEnabled" not in settings and "ACLsEnabled" not in debug:
+        return None
+    enabled = settings.get("ACLsEnabled", debug.get("ACLsEnabled"))
+    return settings.get("ACLDefaultPolicy") if enabled else "disabled"
 
 
 def of_checks(checks):
