@@ -41,6 +41,10 @@ options:
       - Name of the node of this host. With O(agent), read what the catalog has of this node.
       - The token needs to read the node and its services. Without a leader, the catalog is not read.
     type: str
+  management:
+    description: With O(agent), read whether the token is a management token.
+    type: bool
+    default: false
   checks:
     description:
       - Read the checks of the agent alone. The token needs to read the node and its services, as the agent's own token
@@ -374,8 +378,8 @@ consul:
       sample: null
     errors:
       description:
-        - The reason by question, V(self), V(checks), V(services), V(leader) or V(catalog). A question that the token may not ask
-          does not hide the answers to the others.
+        - The reason by question, V(self), V(checks), V(services), V(leader), V(management) or V(catalog). A question that the
+          token may not ask does not hide the answers to the others.
       type: dict
       sample: {}
     version:
@@ -394,6 +398,11 @@ consul:
       description: Its datacenter.
       type: str
       sample: dc1
+    management:
+      description: Whether the token has the policy C(global-management).
+      returned: with O(management)
+      type: bool
+      sample: true
     encrypted:
       description: Whether it encrypts its gossip. V(null) if it does not tell.
       type: bool
@@ -772,7 +781,7 @@ def look_at_units(module, known):
 
 def look_at_consul(params, client, key, known):
     if params["agent"]:
-        known["consul"] = agent.look_at_agent(client, params["node"])
+        known["consul"] = agent.look_at_agent(client, params["node"], params["management"])
         known["consul"]["running"] = consul_process.look_at_processes()
     if params["checks"]:
         known["checks"] = agent.look_at_checks(client)
@@ -803,6 +812,7 @@ def main():
         argument_spec={
             "agent": {"type": "bool", "default": True},
             "node": {"type": "str"},
+            "management": {"type": "bool", "default": False},
             "checks": {"type": "bool", "default": False},
             "cluster": {"type": "bool", "default": False},
             "consul_binaries": names,

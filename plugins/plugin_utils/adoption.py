@@ -36,6 +36,7 @@ NOT_COMPARED = re.compile(
     r"acl\..*|bootstrap_expect|data_dir|datacenter|domain|node_id|node_name|retry_join|server|.*_file|ca_path"
     r"|advertise_addr|bind_addr|ports\.(serf_lan|server)|tls\..*"
 )
+MADE_BY_THE_ROLE = re.compile(r"acl\.tokens\.|tls\.\w+\.(cert|key)_file$")
 NEW_NAMES = {old: new for new, old, _since in reversed(RENAMED)}
 
 
@@ -57,8 +58,10 @@ def agents(look: Look) -> list[dict[str, Any]]:
 
 
 def foreign_agents(look: Look) -> list[dict[str, Any]]:
-    """The agents that this collection did not set up: their unit, their files or their command line is another."""
-    return [agent for agent in agents(look) if is_foreign(look, agent)]
+    """The agents that this collection did not set up: their unit, their files or their command line is another. None if its own
+    agent runs: others beside it are the user's."""
+    found = agents(look)
+    return found if found and all(is_foreign(look, agent) for agent in found) else []
 
 
 def is_foreign(look: Look, agent: Mapping[str, Any]) -> bool:
@@ -71,11 +74,12 @@ def is_foreign(look: Look, agent: Mapping[str, Any]) -> bool:
 def foreign_files(look: Look) -> list[ForeignFile]:
     """The files that would change, or be changed by, the configuration of the role. Those that this run has changed since
     the look are left out."""
+    return [file for file in _foreign_files(look) if file.path not in look.changed]
+
+
+def _foreign_files(look: Look) -> list[ForeignFile]:
     placed = look.known.get("placed")
-    if placed is None:
-        return []
-    found = [*_settings(look), *_of_the_unit(look, placed)]
-    return [file for file in found if look.path(file.path) is not None and file.path not in look.changed]
+    return [] if placed is None else [*_settings(look), *_of_the_unit(look, placed)]
 
 
 def _settings(look: Look) -> Iterator[ForeignFile]:
@@ -88,9 +92,9 @@ def _settings(look: Look) -> Iterator[ForeignFile]:
 
 
 def _of_the_unit(look: Look, placed: Collection[str]) -> Iterator[ForeignFile]:
-    if (look.path(UNIT_FILE) or {}).get("type") in ("file", "link") and UNIT_FILE not in placed:
+    if (look.known.get("paths") or {}).get(UNIT_FILE, {}).get("type") in ("file", "link") and UNIT_FILE not in placed:
         yield ForeignFile(UNIT_FILE, "unit")
-    for path in (look.unit(UNIT) or {}).get("drop_ins") or []:
+    for path in ((look.known.get("units") or {}).get(UNIT) or {}).get("drop_ins") or []:
         if f"/{UNIT}.service.d/" in path and path not in placed:
             yield ForeignFile(path, "drop-in")
 
@@ -98,17 +102,24 @@ def _of_the_unit(look: Look, placed: Collection[str]) -> Iterator[ForeignFile]:
 def moved_files(look: Look, kept: Collection[str]) -> list[str]:
     """The foreign files that a takeover moves to the backups. The role replaces those that have the name of one of its own,
     which makes a backup as well."""
-    return [
-        file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"
-    ]
+    return [file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"]
+
+
+def moved_from(look: Look) -> list[str]:
+    """The folders from which this run has moved such files: what they held is in force until the agent restarts."""
+    moved = (file.path for file in _foreign_files(look) if file.path in look.changed)
+    return sorted({path.rpartition("/")[0] for path in moved})
+
+
+def replaced_agents(look: Look) -> list[dict[str, Any]]:
+    """The foreign agents, as the module consul_restart takes them."""
+    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in foreign_agents(look)]
 
 
 def lost_services(look: Look) -> list[tuple[str, str]]:
     """Services in files that a foreign agent reads and that the agent of the role would not read: id and file."""
     config = look.known.get("consul_config") or {}
-    here = {
-        service["id"] for path, file in config.items() if _is_read(path) for service in file["services"]
-    }
+    here = {service["id"] for path, file in config.items() if _is_read(path) for service in file["services"]}
     files = [path for agent in foreign_agents(look) for path in agent.get("files") or [] if not _is_read(path)]
     return [
         (service["id"], path)
@@ -126,7 +137,9 @@ def services_without_token(look: Look) -> list[str]:
     """The services of the host that were registered without a token, through the API or in a file."""
     files = look.known.get("consul_config") or {}
     data = look.get("consul_data") or {}
-    by_api = [one for agent in agents(look) for one in _data(data, agent.get("data_dir")).get("services_without_token", [])]
+    by_api = [
+        one for agent in agents(look) for one in _data(data, agent.get("data_dir")).get("services_without_token", [])
+    ]
     by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file["services"] if not one["token"]]
     return list(dict.fromkeys(by_api + by_file))
 
@@ -151,6 +164,11 @@ def node_id_in_use(look: Look, data_dir: str, derived: str) -> str:
 def current(agent: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an agent that are no secrets, under the names of the newest Consul."""
     return {**DEFAULTS, **{NEW_NAMES.get(key, key): value for key, value in (agent.get("settings") or {}).items()}}
+
+
+def ca_file(agent: Mapping[str, Any]) -> str:
+    settings = current(agent)
+    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or ""
 
 
 def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
@@ -186,12 +204,12 @@ def changed_settings(agent: Mapping[str, Any], ours: Mapping[str, Any]) -> list[
 
 
 def unset_settings(keys: Sequence[str], ours: Mapping[str, Any]) -> list[str]:
-    """Those of the settings that the role would not set. Tokens are made by the role."""
+    """Those of the settings that the role would not set. It makes the tokens, and a client gets its certificate by auto_encrypt."""
     names = (NEW_NAMES.get(key, key) for key in keys)
     return sorted(
         {
             name
             for name in names
-            if name not in ours and name.partition(".")[0] not in DEFINITIONS and not name.startswith("acl.tokens.")
+            if name not in ours and name not in DEFINITIONS and not MADE_BY_THE_ROLE.match(name)
         }
     )

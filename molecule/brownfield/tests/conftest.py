@@ -83,7 +83,9 @@ class BrownfieldLab(LockedLab):
             for identity, service in self.consul(f"catalog/node/{node}")["Services"].items()
             if identity != "consul"
         }
-        peers = {(one["Node"], one["ID"], one["Voter"]) for one in self.consul("operator/raft/configuration")["Servers"]}
+        peers = {
+            (one["Node"], one["ID"], one["Voter"]) for one in self.consul("operator/raft/configuration")["Servers"]
+        }
         return {
             "kv": {one["Key"]: b64decode(one["Value"]) for one in self.consul("kv/?recurse")},
             "nodes": nodes,
@@ -99,7 +101,8 @@ def lab() -> BrownfieldLab:
 
 
 class Watch:
-    """Asks for the services all the time, as a user of the catalog does, and notes each that is missing."""
+    """Asks for the services all the time, and notes each that is not in the catalog. One whose agent has just started is there,
+    and critical until its check has passed."""
 
     def __init__(self, lab: BrownfieldLab, services: list[str]) -> None:
         self.lab, self.services = lab, services
@@ -119,7 +122,9 @@ class Watch:
         while not self._stop.wait(0.2):
             for server in ("old1", "old2", "old3"):
                 try:
-                    found = {one: self.lab.consul(f"health/service/{one}?passing&stale", server) for one in self.services}
+                    found = {
+                        one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services
+                    }
                 except (CommandFailed, ValueError):
                     continue  # it is just restarted
                 self.answers += 1

@@ -121,7 +121,9 @@ def test_the_site_takes_the_cluster_over(lab, before, watch, figures):
     assert {host: lab.exec(host, "cat /opt/consul/node-id") for host in lab.hosts()} == node_ids
 
     starts = {server: lab.started(server) for server in SERVERS}
-    figures.append(("between the starts of the servers", ", ".join(f"{b - a:.1f} s" for a, b in pairwise(sorted(starts.values())))))
+    figures.append(
+        ("between the starts of the servers", ", ".join(f"{b - a:.1f} s" for a, b in pairwise(sorted(starts.values()))))
+    )
     assert max(starts, key=starts.get) == leader
     assert all(then - first > 1 for first, then in pairwise(sorted(starts.values()))), starts
     assert {unit for unit, _pid in lab.agents().values()} == {"consul.service"}

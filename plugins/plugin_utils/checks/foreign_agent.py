@@ -39,7 +39,9 @@ def several(v: Values) -> Iterator[Problem]:
     agents = adoption.foreign_agents(v.look)
     if len(agents) > 1:
         names = ", ".join(_started_by(agent) for agent in agents)
-        yield Problem("consul_agent_adopt", f"More than one agent of Consul runs on this host ({names}). Stop all but one.")
+        yield Problem(
+            "consul_agent_adopt", f"More than one agent of Consul runs on this host ({names}). Stop all but one."
+        )
     for agent in agents:
         if agent.get("contained"):
             yield Problem(
@@ -85,7 +87,10 @@ def identity(v: Values) -> Iterator[Problem]:
     datacenter = known.get("datacenter") or settings.get("datacenter") or "dc1"
     if datacenter != v.site.datacenter:
         yield _differs(
-            "consul_agent_datacenter", v.site.datacenter, f"the agent of this host is in {shown(datacenter)}", datacenter
+            "consul_agent_datacenter",
+            v.site.datacenter,
+            f"the agent of this host is in {shown(datacenter)}",
+            datacenter,
         )
     node_id = known.get("node_id") or _data(v, agent).get("node_id_on_disk")
     if node_id and not v.is_default("consul_agent_node_id") and v["consul_agent_node_id"] != node_id:
@@ -132,9 +137,7 @@ def address(v: Values) -> Iterator[Problem]:
     except NoAddress:
         return  # reported elsewhere
     if used and _is_address(used) and used != ours:
-        yield _differs(
-            "consul_agent_bind_addr", ours, f"the other agents reach the agent of this host at {used}", used
-        )
+        yield _differs("consul_agent_bind_addr", ours, f"the other agents reach the agent of this host at {used}", used)
     extra = adoption.flat(v["consul_agent_config_extra"])
     for port in ("ports.serf_lan", "ports.server"):
         used = settings[port]
@@ -210,7 +213,9 @@ def management_token(v: Values) -> Iterator[Problem]:
             " 'consul acl bootstrap' there.",
         )
     elif "ACL not found" in ((v.look.get("consul") or {}).get("errors") or {}).get("management", ""):
-        yield Problem(variable, f"The cluster of this host does not know the token in {name}. Set its management token.")
+        yield Problem(
+            variable, f"The cluster of this host does not know the token in {name}. Set its management token."
+        )
     elif (v.look.get("consul") or {}).get("management") is False:
         yield Problem(
             variable, f"The token in {name} is not a management token: it does not have the policy global-management."

@@ -32,7 +32,7 @@ class FakeModule:
         lists += ("consul_config_dirs",)
         more_lists = ("programs", "units", "workers_of", "docker_images")
         self.params = {
-            "agent": True, "node": None, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
+            "agent": True, "node": None, "management": False, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
             "nameserver": "127.0.0.1", "domain": "consul", "timeout": 1.0, "resolver": False, "digest_key": None,
             **{name: [] for name in lists + more_lists},
             **params,

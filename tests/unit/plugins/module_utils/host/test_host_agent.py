@@ -245,3 +245,14 @@ def test_services_that_the_agent_does_not_know():
 )
 def test_the_acl_default_policy(debug, policy):
     assert acl_default_policy(debug) == policy
+
+
+@pytest.mark.parametrize("policy, is_management", [("1", True), ("2", False)])
+def test_a_management_token(policy, is_management):
+    token = {"Policies": [{"ID": f"00000000-0000-0000-0000-00000000000{policy}"}]}
+    answers = {"agent__self": SELF, "agent__checks": {}, "agent__services": {}, "status__leader": ""}
+    client = FakeClient(acl__token__self=token, **answers)
+    assert look_at_agent(client, management=True)["management"] is is_management
+    client.refused.add("acl/token/self")
+    assert "403" in look_at_agent(client, management=True)["errors"]["management"]
+    assert "management" not in look_at_agent(client)
