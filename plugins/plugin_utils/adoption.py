@@ -85,9 +85,9 @@ def _foreign_files(look: Look) -> list[ForeignFile]:
 def _settings(look: Look) -> Iterator[ForeignFile]:
     for path, file in sorted((look.known.get("consul_config") or {}).items()):
         keys = tuple(file["keys"])
-        if file["placed"] or path.rpartition("/")[0] != FOLDER or set(keys) <= OF_PACKAGES.get(path, set()):
+        if file["placed"] or not _is_read(path):
             continue
-        if file["error"] or not set(keys) <= DEFINITIONS:
+        if file["error"] or not set(keys) <= DEFINITIONS | OF_PACKAGES.get(path, set()):
             yield ForeignFile(path, "settings", keys, file["error"] or "")
 
 
@@ -207,9 +207,5 @@ def unset_settings(keys: Sequence[str], ours: Mapping[str, Any]) -> list[str]:
     """Those of the settings that the role would not set. It makes the tokens, and a client gets its certificate by auto_encrypt."""
     names = (NEW_NAMES.get(key, key) for key in keys)
     return sorted(
-        {
-            name
-            for name in names
-            if name not in ours and name not in DEFINITIONS and not MADE_BY_THE_ROLE.match(name)
-        }
+        {name for name in names if name not in ours and name not in DEFINITIONS and not MADE_BY_THE_ROLE.match(name)}
     )

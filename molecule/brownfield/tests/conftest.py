@@ -122,9 +122,7 @@ class Watch:
         while not self._stop.wait(0.2):
             for server in ("old1", "old2", "old3"):
                 try:
-                    found = {
-                        one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services
-                    }
+                    found = {one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services}
                 except (CommandFailed, ValueError):
                     continue  # it is just restarted
                 self.answers += 1

@@ -164,7 +164,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
     agent = one(v)
     if not agent or _data(v, agent).get("gossip_key_digests") or _data(v, agent).get("error"):
         return
-    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent):
+    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or _has_unread_files(v, agent):
         return
     if not _allowed(v, "encrypt_verify_incoming", "encrypt_verify_outgoing"):
         yield Problem(
@@ -176,7 +176,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
 
 def tls(v: Values) -> Iterator[Problem]:
     agent = one(v)
-    if not agent or not agent.get("files"):
+    if not agent or not agent.get("files") or _has_unread_files(v, agent):
         return
     settings = adoption.current(agent)
     outgoing = settings.get("tls.internal_rpc.verify_outgoing", settings.get("tls.defaults.verify_outgoing"))
@@ -343,6 +343,11 @@ def unreadable_definitions(v: Values) -> Iterator[Problem]:
 def _started_by(agent: Mapping[str, Any]) -> str:
     unit = agent.get("unit")
     return f"process {agent['pid']}, " + (f"the unit {unit}" if unit else "without a unit")
+
+
+def _has_unread_files(v: Values, agent: Mapping[str, Any]) -> bool:
+    files = v.look.get("consul_config") or {}
+    return any(files[path]["error"] for path in agent.get("files") or [] if path in files)
 
 
 def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:
