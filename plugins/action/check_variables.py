@@ -50,6 +50,7 @@ ARGUMENT_SPEC = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "entry_point": {"type": "str", "default": "main"},
     "creates_secrets": {"type": "bool", "default": False},
+    "fails": {"type": "bool", "default": True},
     "look": {"type": "bool", "default": True},
     "heading": {"type": "str", "default": "Nothing was changed."},
 }
@@ -89,7 +90,8 @@ class ActionModule(ActionBase):
                 found.append(problem)
                 origins.setdefault(problem.text, v.origin(problem.variable))
         found = unique(found)
-        if found:
+        result["problems"] = [problem.text for problem in found]
+        if found and options["fails"]:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
             raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
         return result

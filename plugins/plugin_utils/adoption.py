@@ -106,8 +106,10 @@ def moved_files(look: Look, kept: Collection[str]) -> list[str]:
 
 
 def moved_from(look: Look) -> list[str]:
-    """The folders from which this run has moved such files: what they held is in force until the agent restarts."""
-    moved = (file.path for file in _foreign_files(look) if file.path in look.changed)
+    """The folders from which this run has moved such files, or the keyring: what they held is in force until the agent
+    restarts."""
+    moved = {file.path for file in _foreign_files(look) if file.path in look.changed}
+    moved |= {path for path in look.changed if path.endswith("/serf/local.keyring")}
     return sorted({path.rpartition("/")[0] for path in moved})
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ansible_collections.dockyard.consul.plugins.module_utils.host.certificates import certificates_in, fingerprint
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, look, site_secrets
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.foreign_agent import is_server
+from ansible_collections.dockyard.consul.plugins.plugin_utils.keyrings import stale_keyring
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
@@ -43,11 +45,14 @@ def gossip_key(v: Values) -> Iterator[Problem]:
     for folder, digests in known.items():
         if digest in digests:
             continue
+        if not is_server(v) and stale_keyring(v.look, folder, key, _looks_of_servers(v)):
+            continue  # the role removes it
         if _running(v):
             yield Problem(
                 variable,
                 f"{name} is not a gossip key of the agent that runs on this host. A running cluster takes a new key only from"
-                f" 'consul keyring'. Set the key of the cluster again, or rotate the key first ({HOW_TO}).",
+                f" 'consul keyring'. Set the key of the cluster again, or rotate the key first ({HOW_TO}). If this is a client"
+                " that never joined, because its key was wrong: run the site with the servers, which repairs it.",
             )
         else:
             yield Problem(
@@ -56,6 +61,10 @@ def gossip_key(v: Values) -> Iterator[Problem]:
                 " cluster again. If the cluster changed its key while this host was away, remove the files *.keyring from that"
                 f" folder ({HOW_TO}).",
             )
+
+
+def _looks_of_servers(v: Values) -> list[look.Look]:
+    return [look.Look.of({"ansible_facts": v.raw_of(server).get("ansible_facts")}) for server in v.site.servers]
 
 
 def ca(v: Values) -> Iterator[Problem]:

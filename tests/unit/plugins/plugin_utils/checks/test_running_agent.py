@@ -9,7 +9,7 @@ import base64
 import hashlib
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.plugin_utils.look import digest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, digest, run_id
 
 OLD, NEW, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3))
 FOLDER = "/var/lib/consul"
@@ -161,3 +161,15 @@ def test_a_lost_ca_is_not_made_again(said, tmp_path):
 def test_a_damaged_ca_is_reported_elsewhere(said, tmp_path):
     (tmp_path / "ca.pem").write_text(pem(b"new").replace("bmV3", "bmV"))
     assert said("consul_client", look=with_ca(b"old")) == []
+
+
+def test_a_client_that_is_alone_with_a_wrong_key(said):
+    """The role removes its keyring, if the servers use the right one."""
+    running = {"consul": {"running": [{"data_dir": FOLDER}]}}
+    client, given = with_keys(OLD, **running), {"consul_agent_gossip_key": NEW, "consul_agent_resolver": False}
+    server = {FACT: {"run": run_id(), **with_keys(NEW, **running)}}
+    hostvars = {"consul1": {"consul_agent_bind_addr": "10.0.0.1", "ansible_facts": server}}
+    assert said("consul_client", given, look=client, hostvars=hostvars) == []
+    (text,) = said("consul_client", given, look=client)
+    assert "is not a gossip key of the agent" in text and "run the site with the servers, which repairs it" in text
+    assert said("consul_server", given, look=client, hostvars=hostvars) != []
