@@ -14,6 +14,8 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_secrets import FILES
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 
+SITE_DNS_PORT = 53
+
 
 class Secret(NamedTuple):
     name: str  # its file in the folder of secrets
@@ -93,7 +95,8 @@ def inventory_lines(look: Look, site: SiteValues, agent: Mapping[str, Any]) -> I
     extra += [f"ports: {{{', '.join(other)}}}"] if other else []
     if extra:
         yield f"consul_agent_config_extra: {{{', '.join(extra)}}}"
-    yield f"# consul_agent_dns_port: {settings['ports.dns']}  # the port of DNS now. Without this line, the one of the site"
+    if settings["ports.dns"] != SITE_DNS_PORT:
+        yield f"# consul_agent_dns_port: {settings['ports.dns']}  # the port now. Without this line, DNS is on port {SITE_DNS_PORT}"
 
 
 def secrets(look: Look) -> list[Secret]:
