@@ -53,6 +53,7 @@ ARGUMENT_SPEC = {
     "roles": {"type": "list", "elements": "str", "required": True},
     "entry_point": {"type": "str", "default": "main"},
     "creates_secrets": {"type": "bool", "default": False},
+    "fails": {"type": "bool", "default": True},
     "look": {"type": "bool", "default": True},
     "names_leftovers": {"type": "bool", "default": False},
     "heading": {"type": "str", "default": "Nothing was changed."},
@@ -99,7 +100,8 @@ class ActionModule(ActionBase):
         host = task_vars["inventory_hostname"]
         warnings = [f"{host}: {problem.text}" for problem in found if problem.is_warning]
         found = unique(problem for problem in found if not problem.is_warning)
-        if found:
+        result["problems"] = [problem.text for problem in found]
+        if found and options["fails"]:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
             raise AnsibleActionFail(report(host, found, options["heading"]), obj=origin)
         if options["names_leftovers"] and not boolean(task_vars.get("remove", False), strict=False):

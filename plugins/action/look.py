@@ -99,6 +99,9 @@ class ActionModule(ActionBase):
         values = variables if self._task.delegate_to else Templated(variables, self._templar)  # hostvars template
         arguments["node"] = node_name(values)
         arguments["token"] = options["token"] or agent_token(values)
+        if not arguments["token"]:
+            arguments["token"] = management_token_of_server(values)
+            arguments["management"] = bool(arguments["token"])
         found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         found.pop("invocation", None)
         if is_bad(found):
@@ -160,6 +163,21 @@ def agent_token(values: Mapping[str, Any]) -> str:
         return site_secrets.read(folder, file, "uuid") or ""
     except site_secrets.SecretError as error:
         raise AnsibleActionFail(str(error)) from error
+
+
+def management_token_of_server(values: Mapping[str, Any]) -> str:
+    """The management token, for a server without an agent token: perhaps one that was set up by hand, which says nothing without
+    a token. Every run of the site gives the token to the servers. Nobody else gets it."""
+    try:
+        site = SiteValues(values)
+        if values.get("inventory_hostname") not in site.servers:
+            return ""
+        if given := values.get("consul_agent_acl_management_token"):
+            return given
+        folder = site_secrets.checked_folder(site.secrets_dir)
+        return site_secrets.read(folder, site_secrets.FILES["management_token"].path, "uuid") or ""
+    except (AnsibleError, KeyError, site_secrets.SecretError):
+        return ""  # check_variables reports it, with all other problems of the host
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ version_added: 0.1.0
 short_description: Order the servers that are due for a restart, the leader last
 description:
   - Of some hosts, returns those whose agent is due for a restart, by the registered result of
-    M(dockyard.consul.service_current). The host that leads, by this run's look, comes last, so that there is one election.
+    M(dockyard.consul.service_current), or that run an agent that this collection did not set up. The host that leads, by this run's look, comes last, so that there is one election.
   - Under the strategy C(free), a host may come here before another one has its result. The leader is left out then, and is
     returned to the host that comes last.
 extends_documentation_fragment: dockyard.consul.hosts
@@ -33,21 +33,31 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Each host with its name in the inventory (C(host)) and its address on the LAN (C(address)).
+  description:
+    - Each host with its name in the inventory (C(host)) and its address on the LAN (C(address)).
+    - C(replaces) are the agents that this collection did not set up, C(moved_from) the folders from which this run has moved files
+      of their configuration.
   type: list
   elements: dict
 """
 
 from ansible_collections.dockyard.consul.plugins.filter.host_address import host_address
+from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import moved_from, replaced_agents
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.restarts import restart_order
 
 
 def ordered(hosts, hostvars, result):
-    due = {host: (hostvars[host].get(result) or {}).get("due") == "restart" for host in hosts}
+    looks = {host: Look.of(hostvars[host]) for host in hosts}
+    replaces = {host: replaced_agents(looks[host]) for host in hosts}
+    due = {host: replaces[host] or (hostvars[host].get(result) or {}).get("due") == "restart" for host in hosts}
     addresses = {host: host_address(hostvars[host], "consul_agent_bind") for host in hosts if due[host]}
     leads = {host: leader_of(hostvars[host]).rpartition(":")[0] == address for host, address in addresses.items()}
     undecided = [host for host in hosts if hostvars[host].get(result) is None]
-    return [{"host": host, "address": addresses[host]} for host in restart_order(hosts, due, leads, undecided)]
+    return [
+        {"host": host, "address": addresses[host], "replaces": replaces[host], "moved_from": moved_from(looks[host])}
+        for host in restart_order(hosts, due, leads, undecided)
+    ]
 
 
 def leader_of(host):

@@ -39,6 +39,10 @@ options:
     description: The entry point that is going to run. It selects the argument spec. V(kv) of mydemo has checks of its own.
     type: str
     default: main
+  fails:
+    description: Fail if there is a problem. With V(false), RV(problems) has them.
+    type: bool
+    default: true
   heading:
     description: The first sentence of an error, for a task that comes after changes.
     type: str
@@ -78,6 +82,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+problems:
+  description: All problems of the host.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 msg:
   description: All problems of the host, one per line.
   returned: on failure

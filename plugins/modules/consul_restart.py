@@ -11,6 +11,8 @@ version_added: 0.1.0
 description:
   - Restarts the agent of the host if it started before one of the files in O(reads) was changed, if its program was replaced
     or if systemd has not read its changed unit. Starts an agent that does not run. Otherwise it does nothing.
+  - Instead of an agent in O(replaces) it starts its own. The process is killed, so that it does not leave the cluster, and its unit
+    is disabled.
   - A server is restarted only if enough of the other servers are healthy for the cluster to keep its quorum. The module
     waits up to 20 s for that, and fails otherwise. Without a leader there is no quorum to lose, and the server is restarted.
   - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
@@ -44,6 +46,27 @@ options:
     type: list
     elements: path
     default: []
+  replaces:
+    description: Agents that this one replaces. One that does not run any more is left out.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pid:
+        description: Its process id.
+        type: int
+        required: true
+      started:
+        description: When it started, in microseconds since 1970, as M(dockyard.consul.host_info) returns it.
+        type: int
+        required: true
+      unit:
+        description: The systemd unit that it belongs to, if any.
+        type: str
+  data_dir:
+    description:
+      - The data folder of the agent. If an agent in O(replaces) ran as another user, its files are given to the user C(consul).
+    type: path
   server_address:
     description:
       - RPC address of this server, as the cluster knows it (C(host:port)). Required on servers, and only there.
@@ -113,6 +136,7 @@ import time
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_replacing import replace, running
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_restarts import (
     ANSWERS,
     PAUSE,
@@ -124,7 +148,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_restarts im
     wait_for_quorum,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.service_control import Service
-from ansible_collections.dockyard.consul.plugins.module_utils.service_state import ARGUMENTS, SystemdError
+from ansible_collections.dockyard.consul.plugins.module_utils.service_state import ARGUMENTS, Decision, SystemdError
 
 # After another server was restarted, the cluster needs some seconds before this one may be.
 QUORUM_SECONDS = 20
@@ -197,8 +221,11 @@ def what_is_missing(client, params, former, has_leader, dns):
 def execute(module, client):
     params = module.params
     service = service_of(module)
+    replaced = running(params["replaces"])
     try:
         unit, decision = service.look()
+        if replaced:
+            decision = Decision("restart", True, [f"{one} is replaced" for one in replaced])
         is_due = decision.step in ("restart", "start")
         if is_due and not module.check_mode:
             # Answers come from this agent alone, and a question that fails is asked again here.
@@ -209,6 +236,8 @@ def execute(module, client):
             else:
                 has_leader = bool(known_leader(client))
             former, dns = passing(agent_checks(client)), needed_of_dns(params, has_leader)
+            if replaced:
+                replace(service, replaced, params["data_dir"])
             service.act(unit, decision)
             wait_until_back(client, params, former, has_leader, dns)
     except SystemdError as error:
@@ -221,6 +250,17 @@ def main():
         argument_spec={
             "name": {"type": "str", "default": "consul"},
             "reads": {"type": "list", "elements": "path", "default": []},
+            "replaces": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "pid": {"type": "int", "required": True},
+                    "started": {"type": "int", "required": True},
+                    "unit": {"type": "str"},
+                },
+            },
+            "data_dir": {"type": "path"},
             "server_address": {"type": "str"},
             "servers": {"type": "int", "default": 0},
             "dns_port": {"type": "int", "default": 53},

@@ -41,6 +41,10 @@ options:
       - Name of the node of this host. With O(agent), read what the catalog has of this node.
       - The token needs to read the node and its services. Without a leader, the catalog is not read.
     type: str
+  management:
+    description: With O(agent), read whether the token is a management token.
+    type: bool
+    default: false
   checks:
     description:
       - Read the checks of the agent alone. The token needs to read the node and its services, as the agent's own token
@@ -60,6 +64,13 @@ options:
     description:
       - Data folders of Consul. With O(agent), the data folders of the agents that run are read as well.
       - Folders that do not exist are left out of the result.
+    type: list
+    elements: str
+    default: []
+  consul_config_dirs:
+    description:
+      - Folders with configuration files of Consul. With O(agent), the files of the agents that run are read as well.
+      - Of a file, the names of its settings are returned, and the values of a fixed list of settings that are no secrets.
     type: list
     elements: str
     default: []
@@ -187,6 +198,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+hostname:
+  description: The name of the host, which Consul takes as the name of the node if its configuration has none.
+  returned: success
+  type: str
+  sample: app1
 os:
   description: Name and version of the operating system.
   returned: success
@@ -217,6 +233,12 @@ paths:
       owner: root
       group: redis
       mtime: 1764170000123456
+placed:
+  description: The paths of the files that M(dockyard.consul.files) has placed on the host.
+  returned: with O(paths) or O(consul_config_dirs)
+  type: list
+  elements: str
+  sample: [/etc/consul.d/consul.json]
 patterns:
   description: The paths and patterns that were looked for. What matches one of them and is not in RV(paths) does not exist.
   returned: with O(paths)
@@ -332,6 +354,15 @@ consul_data:
       description: Why not all of it could be read, V(null) if it could.
       type: str
       sample: null
+    owner:
+      description: The user that owns the folder.
+      type: str
+      sample: consul
+    services_without_token:
+      description: The ids of the services that were registered through the API of the agent, and without a token.
+      type: list
+      elements: str
+      sample: [web-1]
     node_id_on_disk:
       description: The id in the file C(node-id), V(null) if there is no such file.
       type: str
@@ -344,6 +375,39 @@ consul_data:
       type: list
       elements: str
       sample: [9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]
+consul_config:
+  description: The configuration files of Consul, by path.
+  returned: with O(consul_config_dirs)
+  type: dict
+  contains:
+    error:
+      description: Why it could not be read, V(null) if it could.
+      type: str
+      sample: null
+    placed:
+      description: Whether M(dockyard.consul.files) has placed it.
+      type: bool
+      sample: false
+    keys:
+      description: The names of all settings. Of services, checks and watches, only that there are some.
+      type: list
+      elements: str
+      sample: [data_dir, encrypt, ports.dns, services]
+    settings:
+      description:
+        - The values of settings that are no secrets, such as C(data_dir), C(ports.dns) and C(verify_incoming).
+        - C(retry_join) is there only if it is a list of plain addresses.
+      type: dict
+      sample: {data_dir: /opt/consul, ports.dns: 8600}
+    services:
+      description: The services that it registers, each with C(id), C(name), and whether it has a C(token).
+      type: list
+      elements: dict
+      sample: [{id: web-1, name: web, token: true}]
+    gossip_key_digest:
+      description: Digest of the gossip key in it (C(encrypt)). V(null) if there is none, or without O(digest_key).
+      type: str
+      sample: null
 consul:
   description: The agent. What could not be read is missing.
   returned: with O(agent)
@@ -355,8 +419,8 @@ consul:
       sample: null
     errors:
       description:
-        - The reason by question, V(self), V(checks), V(services), V(leader) or V(catalog). A question that the token may not ask
-          does not hide the answers to the others.
+        - The reason by question, V(self), V(checks), V(services), V(leader), V(management) or V(catalog). A question that the
+          token may not ask does not hide the answers to the others.
       type: dict
       sample: {}
     version:
@@ -375,6 +439,23 @@ consul:
       description: Its datacenter.
       type: str
       sample: dc1
+    management:
+      description: Whether the token has the policy C(global-management).
+      returned: with O(management)
+      type: bool
+      sample: true
+    encrypted:
+      description: Whether it encrypts its gossip. V(null) if it does not tell.
+      type: bool
+      sample: true
+    domain:
+      description: Its DNS domain. V(null) if it does not tell.
+      type: str
+      sample: consul
+    acl_default_policy:
+      description: Its ACL default policy, V(disabled) without ACLs. V(null) if it does not tell.
+      type: str
+      sample: deny
     address:
       description: Its address on the LAN.
       type: str
@@ -441,6 +522,35 @@ consul:
           type: list
           elements: str
           sample: []
+        options:
+          description: The settings among the options on its command line, as in RV(consul_config.ignore:settings).
+          type: dict
+          sample: {node_name: app1}
+        files:
+          description: Its configuration files.
+          returned: with O(consul_config_dirs)
+          type: list
+          elements: str
+          sample: [/etc/consul.d/server.hcl]
+        settings:
+          description: The settings of its files and options, as in RV(consul_config).
+          returned: with O(consul_config_dirs)
+          type: dict
+          sample: {data_dir: /opt/consul}
+        ca_fingerprints:
+          description: Fingerprints of the certificates in its file C(ca_file), as in RV(certificates).
+          returned: with O(consul_config_dirs)
+          type: list
+          elements: str
+          sample: [9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]
+        user:
+          description: The user that it runs as.
+          type: str
+          sample: consul
+        contained:
+          description: Whether it runs in a container.
+          type: bool
+          sample: false
         data_dir:
           description: Its data folder, by its open files or else by C(-data-dir). V(null) if neither tells.
           type: str
@@ -700,6 +810,7 @@ ages:
 """
 
 import re
+import socket
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
@@ -707,6 +818,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     agent,
     certificates,
     consul_binary,
+    consul_config,
     consul_process,
     dns,
     docker,
@@ -726,7 +838,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.service_state impo
 def execute(module, client):
     params, timeout = module.params, module.params["timeout"]
     key = checked_key(params)
-    known = {"changed": False, "os": name_of_system(), "errors": {}}
+    known = {"changed": False, "os": name_of_system(), "hostname": socket.gethostname(), "errors": {}}
 
     # These programs run while the rest is looked at.
     files = resolver.ResolverFiles()
@@ -784,6 +896,8 @@ def name_of_system(path="/etc/os-release"):
 
 
 def look_at_files(params, key, known):
+    if params["paths"] or params["consul_config_dirs"]:
+        known["placed"] = paths.placed()
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
@@ -820,7 +934,7 @@ def look_at_units(module, known):
 
 def look_at_consul(params, client, key, known):
     if params["agent"]:
-        known["consul"] = agent.look_at_agent(client, params["node"])
+        known["consul"] = agent.look_at_agent(client, params["node"], params["management"])
         known["consul"]["running"] = consul_process.look_at_processes()
     if params["checks"]:
         known["checks"] = agent.look_at_checks(client)
@@ -828,10 +942,21 @@ def look_at_consul(params, client, key, known):
         # An agent that was silent would be so again.
         silent = known.get("consul", {}).get("error")
         known["cluster"] = {"error": silent} if silent else agent.look_at_cluster(client)
+    running = known.get("consul", {}).get("running", [])
+    folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
+    if params["consul_config_dirs"]:
+        files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
+        known["consul_config"] = files
+        # An agent that does not run may have its data there.
+        folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
+        for agent_process in running:
+            agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
     if params["consul_data_dirs"]:
-        running = known.get("consul", {}).get("running", [])
-        folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
         known["consul_data"] = consul_process.look_at_data(folders, key)
+
+
+def ca_file(settings):
+    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or settings.get("ca_file")
 
 
 def main():
@@ -840,10 +965,12 @@ def main():
         argument_spec={
             "agent": {"type": "bool", "default": True},
             "node": {"type": "str"},
+            "management": {"type": "bool", "default": False},
             "checks": {"type": "bool", "default": False},
             "cluster": {"type": "bool", "default": False},
             "consul_binaries": names,
             "consul_data_dirs": names,
+            "consul_config_dirs": names,
             "paths": names,
             "json_files": names,
             "digest_key": {"type": "str", "no_log": True},

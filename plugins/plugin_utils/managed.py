@@ -74,6 +74,7 @@ HOST_INFO: dict[str, Any] = {
     "workers_of": ["nginx"],
     "consul_binaries": ["/usr/bin/consul", "/usr/local/bin/consul"],
     "consul_data_dirs": ["/var/lib/consul", "/opt/consul"],
+    "consul_config_dirs": ["/etc/consul.d"],
     "resolver": True,
     "docker": True,
     "json_files": ["/etc/docker/daemon.json"],

@@ -12,6 +12,8 @@ MEMBER_STATES = {1: "alive", 2: "leaving", 3: "left", 4: "failed"}
 LONGEST_OUTPUT = 300
 # Of every server. The leader registers it, and no agent has it.
 SERVER_SERVICE = "consul"
+# The policy that may do everything. It has this id in every cluster.
+GLOBAL_MANAGEMENT = "00000000-0000-0000-0000-000000000001"
 
 
 def shortened(text):
@@ -19,11 +21,11 @@ def shortened(text):
     return " ".join((text or "").split())[:LONGEST_OUTPUT]
 
 
-def look_at_agent(client, node=None):
+def look_at_agent(client, node=None, management=False):
     """What the agent says of itself, and what the catalog has of the node. A question that its token may not ask hides none of
     the others' answers."""
     found, errors = {}, {}
-    for name, path, understood in QUESTIONS:
+    for name, path, understood in QUESTIONS + (MANAGEMENT if management else ()):
         try:
             found.update(understood(client.get(path).data))
         except ConsulError as error:
@@ -67,7 +69,12 @@ def unknown_services(registered, services):
 
 
 def of_self(own):
+    debug, stats = own.get("DebugConfig") or {}, own.get("Stats") or {}
+    encrypted = (stats.get("serf_lan") or {}).get("encrypted")
     return {
+        "encrypted": None if encrypted is None else encrypted == "true",
+        "domain": (debug.get("DNSDomain") or "").rstrip(".") or None,
+        "acl_default_policy": acl_default_policy(debug),
         "version": own["Config"]["Version"],
         "node": own["Config"]["NodeName"],
         "node_id": own["Config"]["NodeID"],
@@ -75,6 +82,15 @@ def of_self(own):
         "address": own["Member"]["Addr"],
         "server": own["Config"]["Server"],
     }
+
+
+def acl_default_policy(debug):
+    """Consul 1.10 moved it. Of an agent without ACLs, it means nothing."""
+    settings = debug.get("ACLResolverSettings") or debug
+    if "ACLsEnabled" not in settings and "ACLsEnabled" not in debug:
+        return None
+    enabled = settings.get("ACLsEnabled", debug.get("ACLsEnabled"))
+    return settings.get("ACLDefaultPolicy") if enabled else "disabled"
 
 
 def of_checks(checks):
@@ -99,6 +115,11 @@ QUESTIONS = (
     ("services", "agent/services", lambda services: {"services": services or {}}),
     ("leader", "status/leader", lambda leader: {"leader": leader}),
 )
+MANAGEMENT = (("management", "acl/token/self", lambda token: {"management": is_management(token)}),)
+
+
+def is_management(token):
+    return any(policy["ID"] == GLOBAL_MANAGEMENT for policy in token.get("Policies") or [])
 
 
 def look_at_checks(client):

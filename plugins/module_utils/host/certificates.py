@@ -52,6 +52,11 @@ def fingerprint(der):
     return hashlib.sha256(der).hexdigest()
 
 
+def fingerprints(path):
+    """Of all certificates in a file. An empty list where there is no such file."""
+    return certificate(path)["fingerprints"] if path and os.path.isfile(path) else []
+
+
 def ends(der):
     """When a certificate ends. Python's own library tells that only of one that was verified, and cryptography need not
     be on a host; so the few steps down to it are taken here. https://www.rfc-editor.org/rfc/rfc5280#section-4.1"""

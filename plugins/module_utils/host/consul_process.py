@@ -5,16 +5,40 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
 import time
 
+from ansible_collections.dockyard.consul.plugins.module_utils.accounts import user_name
 from ansible_collections.dockyard.consul.plugins.module_utils.host.paths import keyed
 from ansible_collections.dockyard.consul.plugins.module_utils.service_state import clock_offset, short_name
 
 # The only options whose values are returned; -encrypt, for one, is a secret.
-SHOWN_OPTIONS = {"config-dir": "config_dirs", "config-file": "config_files", "data-dir": "data_dirs"}
+SHOWN_OPTIONS = {"config-dir": "config_dirs", "config-file": "config_files"}
+# Options that are settings, under their names in a configuration file.
+TEXT_OPTIONS = {
+    "advertise": "advertise_addr",
+    "bind": "bind_addr",
+    "client": "client_addr",
+    "data-dir": "data_dir",
+    "datacenter": "datacenter",
+    "domain": "domain",
+    "node": "node_name",
+    "node-id": "node_id",
+}
+NUMBER_OPTIONS = {
+    "bootstrap-expect": "bootstrap_expect",
+    "dns-port": "ports.dns",
+    "http-port": "ports.http",
+    "https-port": "ports.https",
+    "serf-lan-port": "ports.serf_lan",
+    "serf-wan-port": "ports.serf_wan",
+    "server-port": "ports.server",
+}
+# These need no value.
+FLAGS = {"server": "server", "ui": "ui"}
 
 
 def look_at_processes(proc="/proc"):
@@ -46,27 +70,52 @@ def process(proc, pid):
         return None
     if "agent" not in arguments[1:]:
         return None
-    shown = shown_options(arguments)
-    given_data_dirs = shown.pop("data_dirs")
-    found = {"pid": int(pid), "unit": unit, "started": started, **shown, "error": None}
+    shown, settings = shown_options(arguments)
+    found = {"pid": int(pid), "unit": unit, "started": started, **shown, "options": settings, "error": None}
+    found["contained"] = is_contained(proc, pid)
+    found["user"] = owner_of(folder)
+    found["data_dir"] = settings.get("data_dir")
     try:
         open_files = files_of(folder)
     except OSError as error:
-        data_dir = given_data_dirs[-1] if given_data_dirs else None
-        return {**found, "data_dir": data_dir, "server": None, "error": f"its open files: {error.strerror}"}
-    found["data_dir"] = folder_above(open_files, "serf/local.snapshot") or (given_data_dirs or [None])[-1]
+        return {**found, "server": None, "error": f"its open files: {error.strerror}"}
+    found["data_dir"] = folder_above(open_files, "serf/local.snapshot") or found["data_dir"]
     found["server"] = folder_above(open_files, "raft/raft.db") is not None
     return found
 
 
+def is_contained(proc, pid):
+    """Whether a process is in a container: it has process ids of its own. False where that is hidden."""
+    try:
+        return os.readlink(f"{proc}/{pid}/ns/pid") != os.readlink(f"{proc}/self/ns/pid")
+    except OSError:
+        return False
+
+
+def owner_of(path):
+    try:
+        return user_name(os.stat(path).st_uid)
+    except OSError:
+        return None
+
+
 def shown_options(arguments):
-    found = {name: [] for name in SHOWN_OPTIONS.values()}
+    """The folders and files of the configuration, and the settings among the options."""
+    found, settings = {name: [] for name in SHOWN_OPTIONS.values()}, {}
     for at, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
-        name = SHOWN_OPTIONS.get(option.lstrip("-")) if option.startswith("-") else None
-        if name and (equals or at + 1 < len(arguments)):
-            found[name].append(value if equals else arguments[at + 1])
-    return found
+        name = option.lstrip("-") if option.startswith("-") else ""
+        if name in FLAGS:
+            settings[FLAGS[name]] = value in ("", "1", "t", "T", "true", "TRUE", "True")
+        elif equals or at + 1 < len(arguments):
+            value = value if equals else arguments[at + 1]
+            if name in SHOWN_OPTIONS:
+                found[SHOWN_OPTIONS[name]].append(value)
+            elif name in TEXT_OPTIONS:
+                settings[TEXT_OPTIONS[name]] = value
+            elif name in NUMBER_OPTIONS and value.lstrip("-").isdigit():
+                settings[NUMBER_OPTIONS[name]] = int(value)
+    return found, settings
 
 
 def files_of(folder):
@@ -103,12 +152,14 @@ def started_at(stat):
 
 
 def look_at_data(folders, key=None):
-    """By folder, the node's id and a digest of each gossip key, the one in use first."""
+    """By folder, its owner, the node's id, a digest of each gossip key (the one in use first), and the services that were
+    registered by the API without a token."""
     return {folder: data_of(folder, key) for folder in dict.fromkeys(folders) if os.path.isdir(folder)}
 
 
 def data_of(folder, key):
-    found = {"error": None, "node_id_on_disk": None, "gossip_key_digests": None}
+    found = {"error": None, "owner": owner_of(folder), "node_id_on_disk": None, "gossip_key_digests": None}
+    found["services_without_token"] = []
     try:
         node_id = read(folder, "node-id")
         found["node_id_on_disk"] = node_id.strip() if node_id else None
@@ -117,6 +168,7 @@ def data_of(folder, key):
             found["gossip_key_digests"] = []
         elif key:
             found["gossip_key_digests"] = [keyed(key, one.encode("utf-8")) for one in keys_in(keyring)]
+        found["services_without_token"] = services_without_token(folder)
     except OSError as error:
         found["error"] = str(error)
     except ValueError:  # its message could hold a key
@@ -129,6 +181,22 @@ def keys_in(keyring):
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError
     return keys
+
+
+def services_without_token(folder):
+    """The ids of the services that the agent keeps, if they were registered without a token. A file that is no service is
+    left to the agent, which ignores it."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "services", "*"))):
+        try:
+            with open(path, encoding="utf-8") as file:
+                kept = json.load(file)
+            service = kept["Service"]
+            if not kept.get("Token"):
+                found.append(service["ID"] or service["Service"])
+        except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
+            continue
+    return found
 
 
 def read(folder, name):

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import running_agent, site_tls
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import foreign_agent, running_agent, site_tls
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import (
     LABEL,
     at_least,
@@ -263,4 +263,5 @@ CHECKS = [
     if_set("consul_agent_dns_addresses", dns_addresses),
     certificates,
     *running_agent.CHECKS,
+    *foreign_agent.CHECKS,
 ]

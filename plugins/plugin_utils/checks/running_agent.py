@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.module_utils.host.certificates import certificates_in, fingerprint
-from ansible_collections.dockyard.consul.plugins.plugin_utils import look, site_secrets
+from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, look, site_secrets
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.foreign_agent import is_server
+from ansible_collections.dockyard.consul.plugins.plugin_utils.keyrings import stale_keyring
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
@@ -44,11 +45,14 @@ def gossip_key(v: Values) -> Iterator[Problem]:
     for folder, digests in known.items():
         if digest in digests:
             continue
+        if not is_server(v) and stale_keyring(v.look, folder, key, _looks_of_servers(v)):
+            continue  # the role removes it
         if _running(v):
             yield Problem(
                 variable,
                 f"{name} is not a gossip key of the agent that runs on this host. A running cluster takes a new key only from"
-                f" 'consul keyring'. Set the key of the cluster again, or rotate the key first ({HOW_TO}).",
+                f" 'consul keyring'. Set the key of the cluster again, or rotate the key first ({HOW_TO}). If this is a client"
+                " that never joined, because its key was wrong: run the site with the servers, which repairs it.",
             )
         else:
             yield Problem(
@@ -59,16 +63,20 @@ def gossip_key(v: Values) -> Iterator[Problem]:
             )
 
 
+def _looks_of_servers(v: Values) -> list[look.Look]:
+    return [look.Look.of({"ansible_facts": v.raw_of(server).get("ansible_facts")}) for server in v.site.servers]
+
+
 def ca(v: Values) -> Iterator[Problem]:
     """One CA in common is enough: a file with the old and the new one is how a CA is replaced."""
-    used = _fingerprints_on_host(v)
+    path, used = _ca_on_host(v)
     if not used or not _running(v):
         return
     variable, where, content = _site_ca(v)
     if content is None:
         yield Problem(
             variable,
-            f"The agent that runs on this host has a CA ({CA_ON_HOST}), and {where} does not exist. A new CA would be made, and"
+            f"The agent that runs on this host has a CA ({path}), and {where} does not exist. A new CA would be made, and"
             " the agents with the old one would refuse its certificates. Restore ca.pem and ca.key from your backup, or set"
             " site_tls_ca_certificate and site_tls_ca_private_key.",
         )
@@ -80,7 +88,7 @@ def ca(v: Values) -> Iterator[Problem]:
     if ours and not ours & used:
         yield Problem(
             variable,
-            f"{where} is another CA than that of the agent that runs on this host ({CA_ON_HOST}). The agents with the old one"
+            f"{where} is another CA than that of the agent that runs on this host ({path}). The agents with the old one"
             " would refuse its certificates. Set the CA of the cluster again, or replace it in steps, with both CAs in the file"
             f" meanwhile ({HOW_TO}).",
         )
@@ -88,27 +96,32 @@ def ca(v: Values) -> Iterator[Problem]:
 
 def _running(v: Values) -> bool:
     unit = v.look.unit("consul") or {}
-    return unit.get("active") == "active" or bool(_agents(v))
-
-
-def _agents(v: Values) -> list[dict[str, Any]]:
-    """The agents that run on the host, under any systemd unit."""
-    return (v.look.get("consul") or {}).get("running") or []
+    return unit.get("active") == "active" or bool(adoption.agents(v.look))
 
 
 def _keyrings(v: Values) -> dict[str, set[str]]:
-    """The digests of the keys in the keyrings, by data folder: of the agents that run, or else of the one to be started."""
-    data = v.look.get("consul_data") or {}
-    folders = [agent["data_dir"] for agent in _agents(v)] or [v["consul_agent_data_dir"]]
-    found = {folder: set((data.get(folder) or {}).get("gossip_key_digests") or []) for folder in folders}
+    """The digests of the keys in the keyrings, by data folder: of the agents that run, or else of the one to be started. An
+    agent without a keyring uses the key in its files."""
+    data, files = v.look.get("consul_data") or {}, v.look.get("consul_config") or {}
+    found: dict[str, set[str]] = {}
+    for agent in adoption.agents(v.look) or [{"data_dir": v["consul_agent_data_dir"], "files": []}]:
+        folder = agent["data_dir"]
+        digests = (data.get(folder) or {}).get("gossip_key_digests")
+        if digests is None or digests == []:
+            digests = [files[path]["gossip_key_digest"] for path in agent.get("files") or [] if path in files]
+        found[folder] = set(filter(None, digests))
     return {folder: digests for folder, digests in found.items() if digests}
 
 
-def _fingerprints_on_host(v: Values) -> set[str]:
+def _ca_on_host(v: Values) -> tuple[str, set[str]]:
+    """The file with the CA of the agent, and the fingerprints of what is in it."""
+    for agent in adoption.foreign_agents(v.look):
+        if agent.get("ca_fingerprints"):
+            return adoption.ca_file(agent), set(agent["ca_fingerprints"])
     if v.look.path(CA_ON_HOST) is None:  # this run has replaced it
-        return set()
+        return CA_ON_HOST, set()
     found = [one for one in v.look.get("certificates") or [] if one["path"] == CA_ON_HOST]
-    return {one for file in found for one in file["fingerprints"]}
+    return CA_ON_HOST, {one for file in found for one in file["fingerprints"]}
 
 
 def _site_ca(v: Values) -> tuple[str, str, str | None]:

@@ -239,6 +239,28 @@ def test_the_token_is_that_of_the_agent(action, tokens, secrets_dir):
     assert token(hostvars=hosts, given=given, **delegated) == "of s2"
 
 
+def test_only_a_server_without_an_agent_token_gets_the_management_token(action, secrets_dir):
+    """It may have been set up by hand, and then says nothing without a token."""
+
+    def token(**given):
+        action(facts=GATHERED, given={"groups": {"consul_server": ["app1"]}, **given})
+        arguments = action.calls[-1][1]
+        assert arguments.get("management", False) is (arguments["token"] == management)
+        return arguments["token"]
+
+    management = None
+    assert token() == ""
+    name = site_secrets.FILES["management_token"].path
+    site_secrets.make(secrets_dir, {name: "uuid"})
+    management = site_secrets.read(secrets_dir, name, "uuid")
+    assert token() == management
+    assert token(groups={"consul_server": ["s2"]}) == ""
+    management = "of the user"
+    assert token(consul_agent_acl_management_token=trust_as_template("{{ 'of the ' ~ 'user' }}")) == management
+    site_secrets.make(secrets_dir, {site_secrets.node_token("app1"): "uuid"})
+    assert token() not in ("", management)
+
+
 def test_the_node_is_that_of_the_host(action):
     def node(**options):
         action(facts=GATHERED, **options)

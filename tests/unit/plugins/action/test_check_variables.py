@@ -38,7 +38,7 @@ LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.execut
 def run(tmp_path):
     """Runs the action on all hosts of a site, and returns the result of the command."""
 
-    def run(variables="", *options, roles=ROLES, look=False, facts=True, after=None):
+    def run(variables="", *options, roles=ROLES, look=False, facts=True, after=None, check=None):
         groups = {
             "consul_server": {"hosts": {"consul1": None}},
             "consul_client": {"hosts": {"web1": None, "web2": None}},
@@ -47,7 +47,7 @@ def run(tmp_path):
         inventory = {"all": {"vars": LOCAL, "children": groups}}
         tasks = [
             {"given_facts": {"address": f"{{{{ {ADDRESSES}[inventory_hostname] }}}}"}},
-            {"dockyard.consul.check_variables": {"roles": roles, "look": look}},
+            {"dockyard.consul.check_variables": {"roles": roles, "look": look, **(check or {})}, "register": "checked"},
             after or {"ansible.builtin.debug": {"msg": "the play goes on"}},
         ]
         tasks = tasks if facts else tasks[1:]
@@ -75,6 +75,13 @@ def test_a_site_that_is_right(run):
     done = run()
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("the play goes on") == 3 and "changed: [" not in done.stdout
+
+
+def test_problems_that_do_not_fail(run):
+    after = {"ansible.builtin.debug": {"msg": "{{ checked.problems }}"}}
+    done = run("redis_port: 70000\n", after=after, check={"fails": False})
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("redis_port is 70000. A port is a number") == 1
 
 
 def test_a_role_alone_in_a_play_without_facts(run):

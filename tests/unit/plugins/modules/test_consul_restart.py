@@ -88,6 +88,8 @@ def run(monkeypatch):
         defaults = {
             "name": "consul",
             "reads": [],
+            "replaces": [],
+            "data_dir": None,
             "server_address": None,
             "servers": 0,
             "dns_port": 53,
@@ -243,3 +245,21 @@ def test_the_service_gets_the_options_of_the_module():
     service = consul_restart.service_of(module)
     assert (service.name, service.params["reads"], service.params["timeout"]) == ("agent", ["/etc/x"], 7)
     assert service.params["enabled"] is consul_restart.ARGUMENTS["enabled"].get("default")
+
+
+def test_another_agent_is_replaced(run, monkeypatch):
+    host = Host(NOT_RUNNING)
+    monkeypatch.setattr(consul_restart, "running", lambda wanted: [f"the agent of {one['unit']}" for one in wanted])
+    monkeypatch.setattr(
+        consul_restart, "replace", lambda _service, replaced, folder: host.events.append((replaced, folder))
+    )
+    result = run(host, server_address=OWN, replaces=[{"unit": "old"}], data_dir="/opt/consul")
+    assert result == {"changed": True, "reasons": ["the agent of old is replaced"]}
+    assert "operator/autopilot/health" in host.before, "the others have the quorum"
+    assert host.before[-1] == (["the agent of old"], "/opt/consul")
+
+
+def test_check_mode_replaces_nothing(run, monkeypatch):
+    monkeypatch.setattr(consul_restart, "running", lambda _wanted: ["the agent of old"])
+    host = Host(UP_TO_DATE)
+    assert run(host, check_mode=True, replaces=[{}])["reasons"] == ["the agent of old is replaced"] and not host.events

@@ -29,9 +29,10 @@ def test_the_name_of_the_system(tmp_path):
 class FakeModule:
     def __init__(self, **params):
         lists = ("services", "certificates", "ages", "consul_binaries", "consul_data_dirs", "paths", "packages")
+        lists += ("consul_config_dirs",)
         more_lists = ("programs", "units", "workers_of", "docker_images", "json_files")
         self.params = {
-            "agent": True, "node": None, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
+            "agent": True, "node": None, "management": False, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
             "nameserver": "127.0.0.1", "domain": "consul", "timeout": 1.0, "resolver": False, "digest_key": None, "redis": False,
             **{name: [] for name in lists + more_lists},
             **params,
@@ -51,7 +52,7 @@ def test_an_agent_that_is_silent_is_not_asked_for_the_cluster():
 
 def test_only_what_is_asked_for():
     known = module.execute(FakeModule(agent=False), FakeClient())
-    assert known.keys() == {"changed", "os", "dns", "certificates", "ages", "errors"}
+    assert known.keys() == {"changed", "os", "hostname", "dns", "certificates", "ages", "errors"}
     assert "checks" in module.execute(FakeModule(agent=False, checks=True), FakeClient())
 
 
@@ -101,3 +102,18 @@ def test_the_data_folder_of_a_running_agent_is_looked_at_as_well(tmp_path, monke
     monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: running)
     known = module.execute(FakeModule(consul_data_dirs=[str(tmp_path / "ours")]), FakeClient())
     assert [one["node_id_on_disk"] for one in known["consul_data"].values()] == ["ours", "theirs"]
+
+
+def test_the_configuration_of_a_running_agent(tmp_path, monkeypatch):
+    (tmp_path / "a.hcl").write_text(f'data_dir = "{tmp_path}/data" ca_file = "{tmp_path}/ca.pem"')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "ca.pem").write_text("no certificate")
+    agent = {"data_dir": None, "config_dirs": [str(tmp_path)], "config_files": [], "options": {}}
+    monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: [agent])
+    monkeypatch.setattr(module.paths, "placed", lambda: ["/etc/consul.d/consul.json"])
+    options = {"consul_config_dirs": ["/none"], "consul_data_dirs": ["/none"]}
+    known = module.execute(FakeModule(**options), FakeClient())
+    (running,) = known["consul"]["running"]
+    assert running["files"] == [f"{tmp_path}/a.hcl"] == list(known["consul_config"])
+    assert running["settings"]["data_dir"] == f"{tmp_path}/data" and running["ca_fingerprints"] == []
+    assert list(known["consul_data"]) == [f"{tmp_path}/data"] and known["placed"] == ["/etc/consul.d/consul.json"]

@@ -35,8 +35,9 @@ def test_who_leads_is_what_the_look_found():
         "d": {"consul_agent_bind_addr": "192.0.2.4", "service": {"due": "restart"}},
         "e": host(5, service={"skipped": True}),
     }
-    followers = [{"host": "a", "address": "192.0.2.1"}, {"host": "d", "address": "192.0.2.4"}]
-    leader = {"host": "b", "address": "192.0.2.2"}
+    nothing = {"replaces": [], "moved_from": []}
+    followers = [{"host": "a", "address": "192.0.2.1", **nothing}, {"host": "d", "address": "192.0.2.4", **nothing}]
+    leader = {"host": "b", "address": "192.0.2.2", **nothing}
     assert ordered(list(hostvars), hostvars, "service") == [*followers, leader]
 
     hostvars["e"] = host(5)

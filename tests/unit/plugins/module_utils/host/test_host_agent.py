@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.host.agent import (
+    acl_default_policy,
     look_at_agent,
     look_at_checks,
     look_at_cluster,
@@ -34,6 +35,8 @@ class FakeClient:
 SELF = {
     "Config": {"Version": "1.8.7", "NodeName": "app1", "NodeID": "1-2", "Datacenter": "dc1", "Server": False},
     "Member": {"Addr": "192.0.2.31"},
+    "DebugConfig": {"DNSDomain": "consul.", "ACLsEnabled": True, "ACLDefaultPolicy": "deny"},
+    "Stats": {"serf_lan": {"encrypted": "true"}},
 }
 CHECK = {"Node": "app1", "ServiceID": "web-1", "CheckID": "c", "Name": "web", "Notes": ""}
 CHECKS = {
@@ -54,6 +57,9 @@ def test_an_agent():
         "node": "app1",
         "node_id": "1-2",
         "datacenter": "dc1",
+        "encrypted": True,
+        "domain": "consul",
+        "acl_default_policy": "deny",
         "address": "192.0.2.31",
         "server": False,
         "outputs": {"bad": "connection refused"},
@@ -225,3 +231,28 @@ def test_an_agent_that_stops_during_the_look():
 def test_services_that_the_agent_does_not_know():
     registered = {"consul": {"name": "consul"}, "web-1": {"name": "web"}, "web-2": {"name": "web"}}
     assert unknown_services(registered, {"web-1": {}}) == ["web-2"]
+
+
+@pytest.mark.parametrize(
+    "debug, policy",
+    [
+        ({}, None),
+        ({"ACLsEnabled": True, "ACLDefaultPolicy": "allow"}, "allow"),
+        ({"ACLsEnabled": False, "ACLDefaultPolicy": "allow"}, "disabled"),
+        ({"ACLsEnabled": True, "ACLResolverSettings": {"ACLDefaultPolicy": "deny"}}, "deny"),
+        ({"ACLResolverSettings": {"ACLsEnabled": False, "ACLDefaultPolicy": "deny"}}, "disabled"),
+    ],
+)
+def test_the_acl_default_policy(debug, policy):
+    assert acl_default_policy(debug) == policy
+
+
+@pytest.mark.parametrize("policy, is_management", [("1", True), ("2", False)])
+def test_a_management_token(policy, is_management):
+    token = {"Policies": [{"ID": f"00000000-0000-0000-0000-00000000000{policy}"}]}
+    answers = {"agent__self": SELF, "agent__checks": {}, "agent__services": {}, "status__leader": ""}
+    client = FakeClient(acl__token__self=token, **answers)
+    assert look_at_agent(client, management=True)["management"] is is_management
+    client.refused.add("acl/token/self")
+    assert "403" in look_at_agent(client, management=True)["errors"]["management"]
+    assert "management" not in look_at_agent(client)

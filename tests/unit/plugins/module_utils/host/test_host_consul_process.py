@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 import json
@@ -57,6 +58,9 @@ def test_a_server(proc):
         "unit": "consul",
         "config_dirs": ["/etc/consul.d"],
         "config_files": [],
+        "options": {},
+        "contained": False,
+        "user": getpass.getuser(),
         "data_dir": "/srv/consul",
         "server": True,
         "error": None,
@@ -87,7 +91,33 @@ def test_open_files_of_another_user(proc):
 
 def test_options_on_the_command_line():
     arguments = ["consul", "agent", "-dev", "-encrypt", "secret", "-retry-join=a", "-config-dir", "/a", "-data-dir"]
-    assert shown_options(arguments) == {"config_dirs": ["/a"], "config_files": [], "data_dirs": []}
+    assert shown_options(arguments) == ({"config_dirs": ["/a"], "config_files": []}, {})
+
+
+def test_settings_on_the_command_line():
+    arguments = [
+        "consul",
+        "agent",
+        "-server",
+        "-ui=false",
+        "-node",
+        "old1",
+        "--dns-port=53",
+        "-http-port",
+        "x",
+        "-data-dir=/a",
+    ]
+    settings = {"server": True, "ui": False, "node_name": "old1", "ports.dns": 53, "data_dir": "/a"}
+    assert shown_options(arguments)[1] == settings
+
+
+def test_an_agent_in_a_container(proc):
+    add, folder = proc
+    add(42, ["consul", "agent"])
+    for pid, namespace in {"42": "pid:[2]", "self": "pid:[1]"}.items():
+        os.makedirs(f"{folder}/{pid}/ns")
+        os.symlink(namespace, f"{folder}/{pid}/ns/pid")
+    assert look_at_processes(folder)[0]["contained"]
 
 
 @pytest.mark.parametrize(
@@ -134,12 +164,38 @@ def test_a_data_folder(tmp_path):
     path = make_data(tmp_path / "data", json.dumps(GOSSIP_KEYS), "1-2-3\n")
     seen = look_at_data([path, str(tmp_path / "none"), path], KEY)
     digests = [hmac.new(KEY, key.encode(), hashlib.sha256).hexdigest() for key in GOSSIP_KEYS]
-    assert seen == {path: {"error": None, "node_id_on_disk": "1-2-3", "gossip_key_digests": digests}}
+    assert seen == {
+        path: {
+            "error": None,
+            "owner": getpass.getuser(),
+            "node_id_on_disk": "1-2-3",
+            "gossip_key_digests": digests,
+            "services_without_token": [],
+        }
+    }
+
+
+def test_services_without_a_token(tmp_path):
+    path = make_data(tmp_path / "data")
+    (tmp_path / "data" / "services").mkdir()
+    kept = [
+        {"Token": "secret", "Service": {"ID": "a", "Service": "a"}},
+        {"Token": "", "Service": {"ID": "b-1", "Service": "b"}},
+        {"Service": {"ID": "", "Service": "c"}},
+        [],
+        {"Token": ""},
+    ]
+    for number, one in enumerate(kept):
+        (tmp_path / "data" / "services" / str(number)).write_text(json.dumps(one))
+    (tmp_path / "data" / "services" / "half").write_text('{"Token": "sec')
+    seen = look_at_data([path])[path]
+    assert seen["services_without_token"] == ["b-1", "c"] and "secret" not in str(seen)
 
 
 def test_a_cluster_without_gossip_encryption(tmp_path):
     path = make_data(tmp_path / "data")
-    assert look_at_data([path], KEY) == {path: {"error": None, "node_id_on_disk": None, "gossip_key_digests": []}}
+    seen = look_at_data([path], KEY)[path]
+    assert (seen["error"], seen["node_id_on_disk"], seen["gossip_key_digests"]) == (None, None, [])
 
 
 def test_no_digests_without_a_key(tmp_path):

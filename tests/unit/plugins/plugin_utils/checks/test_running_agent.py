@@ -9,7 +9,7 @@ import base64
 import hashlib
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.plugin_utils.look import digest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, digest, run_id
 
 OLD, NEW, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3))
 FOLDER = "/var/lib/consul"
@@ -38,8 +38,6 @@ def write_key(folder, key):
         with_keys(**RUNS),
         {"consul_data": {}, **RUNS},
         {"consul_data": {FOLDER: {"gossip_key_digests": None}}, **RUNS},
-        # Not of the agent that runs.
-        with_keys(OLD, consul={"running": [{"data_dir": "/srv/consul"}]}),
     ],
 )
 def test_a_key_of_the_agent(said, tmp_path, look):
@@ -63,8 +61,32 @@ def test_another_key_than_that_of_the_agent_that_runs(said, tmp_path, role):
 def test_the_agent_may_keep_its_keys_elsewhere_and_be_of_another_unit(said):
     agent = {"running": [{"data_dir": "/srv/consul"}]}
     data = {"/srv/consul": {"gossip_key_digests": [digest(OLD.encode())]}, **with_keys(NEW)["consul_data"]}
-    (text,) = said("consul_client", {"consul_agent_gossip_key": NEW}, look={"consul": agent, "consul_data": data})
+    given = {"consul_agent_gossip_key": NEW, "consul_agent_data_dir": "/srv/consul"}
+    (text,) = said("consul_client", given, look={"consul": agent, "consul_data": data})
     assert "is not a gossip key of the agent that runs" in text
+
+
+def test_a_key_that_is_not_of_the_agent_that_runs(said):
+    look = with_keys(OLD, consul={"running": [{"data_dir": "/srv/consul"}]})
+    given = {"consul_agent_gossip_key": NEW, "consul_agent_data_dir": "/srv/consul"}
+    assert said("consul_client", given, look=look) == []
+
+
+def test_a_key_in_the_files_of_an_agent_without_a_keyring(said):
+    agent = {"running": [{"data_dir": FOLDER, "files": ["/etc/consul.d/a.hcl"]}]}
+    files = {
+        "/etc/consul.d/a.hcl": {
+            "gossip_key_digest": digest(OLD.encode()),
+            "settings": {},
+            "keys": [],
+            "services": [],
+            "placed": True,
+        }
+    }
+    look = {"consul": agent, "consul_config": files, **with_keys()}
+    (text,) = said("consul_client", {"consul_agent_gossip_key": NEW}, look=look)
+    assert "is not a gossip key of the agent that runs" in text
+    assert said("consul_client", {"consul_agent_gossip_key": OLD}, look=look) == []
 
 
 def test_another_key_than_in_the_keyring_of_an_agent_that_does_not_run(said):
@@ -139,3 +161,15 @@ def test_a_lost_ca_is_not_made_again(said, tmp_path):
 def test_a_damaged_ca_is_reported_elsewhere(said, tmp_path):
     (tmp_path / "ca.pem").write_text(pem(b"new").replace("bmV3", "bmV"))
     assert said("consul_client", look=with_ca(b"old")) == []
+
+
+def test_a_client_that_is_alone_with_a_wrong_key(said):
+    """The role removes its keyring, if the servers use the right one."""
+    running = {"consul": {"running": [{"data_dir": FOLDER}]}}
+    client, given = with_keys(OLD, **running), {"consul_agent_gossip_key": NEW, "consul_agent_resolver": False}
+    server = {FACT: {"run": run_id(), **with_keys(NEW, **running)}}
+    hostvars = {"consul1": {"consul_agent_bind_addr": "10.0.0.1", "ansible_facts": server}}
+    assert said("consul_client", given, look=client, hostvars=hostvars) == []
+    (text,) = said("consul_client", given, look=client)
+    assert "is not a gossip key of the agent" in text and "run the site with the servers, which repairs it" in text
+    assert said("consul_server", given, look=client, hostvars=hostvars) != []

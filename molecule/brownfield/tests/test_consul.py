@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster that was made by hand: three servers and two clients under deny. The tests run in their order."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from itertools import pairwise
+
+import pytest
+
+SERVERS = ["old1", "old2", "old3"]
+SERVICES = [(host, unit) for host in SERVERS for unit in ("consul", "consul-server")]
+
+
+@pytest.fixture(scope="module")
+def before(lab):
+    """The cluster before anybody has run anything."""
+    lab.wait_for(lambda: len(lab.state()["services"]) == 3, 30, "all services are registered")
+    return lab.state()
+
+
+@pytest.fixture
+def nothing_changes(lab, before):
+    agents, files = lab.agents(), {host: lab.files(host) for host in lab.hosts()}
+    yield
+    assert lab.agents() == agents
+    assert {host: lab.files(host) for host in lab.hosts()} == files
+    assert lab.state() == before
+
+
+def said(run) -> str:
+    return " ".join(run.output.split())
+
+
+def test_a_run_that_knows_nothing_of_it_stops_and_names_what_is_in_the_way(lab, nothing_changes):
+    run = lab.site("site")
+    assert not run.ok and not run.changed
+    text = said(run)
+    for host in lab.hosts():
+        assert f"with the variables of {host}:" in text
+    for part in (
+        "consul_agent_data_dir is '/var/lib/consul', and the agent of this host has its data in /opt/consul",
+        f"The agent of this host has a gossip key, and {lab.secrets}/operator/gossip.key does not exist",
+        f"has a CA (/etc/consul.d/consul-agent-ca.pem), and {lab.secrets}/ca.pem does not exist",
+        f"{lab.secrets}/operator/management.token does not exist",
+        "/etc/consul.d/server.hcl",
+        "/etc/systemd/system/consul.service.d/override.conf",
+        "the unit consul-server",
+        "Set consul_agent_adopt to true",
+    ):
+        assert part in text, part
+    assert not lab.secrets.exists()
+
+
+def test_adopt_looks_and_prints_what_to_do(lab, nothing_changes):
+    run = lab.site("adopt")
+    assert run.ok and not run.changed, run.output
+    for line in ("consul_agent_data_dir: /opt/consul", "consul_agent_adopt: true"):
+        assert line in run.output, line
+    assert not lab.secrets.exists()
+
+
+def test_adopt_fetches_the_secrets(lab, nothing_changes):
+    run = lab.site("adopt", adopt_secrets=True)
+    assert run.ok, run.output
+    assert lab.secret("operator/gossip.key") == (lab.by_hand / "gossip.key").read_text().strip()
+    for ours, theirs in {"ca.pem": "consul-agent-ca.pem"}.items():
+        assert lab.secret(ours) == (lab.by_hand / theirs).read_text().strip()
+    assert {path.stat().st_mode & 0o77 for path in lab.secrets.rglob("*")} == {0}
+
+
+def test_the_user_brings_what_no_host_has(lab, before):
+    """The management token and the key of the CA, which are in the administrator's own folder."""
+    token = lab.secrets / "operator" / "management.token"
+    token.write_text(lab.management_token + "\n")
+    token.chmod(0o600)
+    key = lab.secrets / "ca.key"
+    key.unlink(missing_ok=True)
+    shutil.copyfile(lab.by_hand / "consul-agent-ca-key.pem", key)
+    key.chmod(0o600)
+    lab.lines.update(consul_agent_adopt=True, consul_agent_data_dir="/opt/consul")
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"consul_agent_data_dir": "/var/lib/consul"}, "the agent of this host has its data in /opt/consul"),
+        ({"consul_agent_gossip_key": base64.b64encode(bytes(32)).decode()}, "is not a gossip key of the agent"),
+        ({"consul_agent_acl_management_token": "0" * 8 + "-0000-4000-8000-" + "0" * 12}, "does not know"),
+        ({"consul_agent_node_id": "1" * 8 + "-1111-4111-8111-" + "1" * 12}, "consul_agent_node_id"),
+        ({"consul_agent_datacenter": "dc2"}, "consul_agent_datacenter"),
+    ],
+)
+def test_what_is_wrong_stops_before_anything_changes(lab, nothing_changes, wrong, message):
+    run = lab.site("site", **wrong)
+    assert not run.ok and not run.changed, run.output
+    assert message in said(run)
+
+
+def test_check_mode_shows_the_takeover(lab, nothing_changes):
+    run = lab.site("site", "--check", "--diff", "--tags", "consul")
+    assert run.ok, run.output
+    assert "/etc/consul.d/server.hcl" in run.output
+
+
+def test_the_site_takes_the_cluster_over(lab, before, watch, figures):
+    leader, node_ids = lab.leader(), {host: lab.exec(host, "cat /opt/consul/node-id") for host in lab.hosts()}
+    run = lab.site("site")
+    assert run.ok, run.output
+    assert watch.answers > 20 and watch.missing == []
+    figures.append(("asked for the services during the takeover", f"{watch.answers} times, never missing"))
+
+    after = lab.state()
+    for what in ("kv", "nodes", "peers"):
+        assert after[what] == before[what], what
+    assert after["services"] >= before["services"]
+    assert after["tokens"] >= before["tokens"]
+    assert {host: lab.exec(host, "cat /opt/consul/node-id") for host in lab.hosts()} == node_ids
+
+    starts = {server: lab.started(server) for server in SERVERS}
+    figures.append(
+        ("between the starts of the servers", ", ".join(f"{b - a:.1f} s" for a, b in pairwise(sorted(starts.values()))))
+    )
+    assert max(starts, key=starts.get) == leader
+    assert all(then - first > 1 for first, then in pairwise(sorted(starts.values()))), starts
+    assert {unit for unit, _pid in lab.agents().values()} == {"consul.service"}
+
+
+def test_the_agents_run_with_the_configuration_of_the_site(lab):
+    for host in lab.hosts():
+        self = lab.consul("agent/self", host)["DebugConfig"]
+        assert self["DataDir"] == "/opt/consul" and self["ACLDefaultPolicy"] == "deny"
+        assert self["ClientAddrs"] == ["127.0.0.1"], "server.hcl is out of force"
+        assert lab.exec(host, "systemctl show --property DropInPaths --value consul") == ""
+    assert lab.fails("old3", "systemctl is-enabled --quiet consul-server || exit 1")
+
+
+def test_what_was_there_is_in_the_backups(lab):
+    backups = "/var/backups/dockyard"
+    assert "bootstrap_expect = 3" in lab.exec("old1", f"cat {backups}/etc/consul.d/server.hcl.*")
+    assert "-log-level=debug" in lab.exec("old1", f"cat {backups}/etc/systemd/system/consul.service.d/override.conf.*")
+    assert "HashiCorp" in lab.exec("app1", f"cat {backups}/etc/systemd/system/consul.service.*")
+    assert "web-1" in lab.exec("web1", "cat /etc/consul.d/web.hcl"), "a service in a file stays"
+
+
+def test_the_second_run_changes_nothing(lab):
+    agents = lab.agents()
+    run = lab.site("site")
+    assert run.ok and not run.changed, run.changes
+    assert lab.agents() == agents
+
+
+def test_a_file_that_comes_later_is_named(lab):
+    lab.exec("old2", "echo 'client_addr = \"0.0.0.0\"' >/etc/consul.d/server.hcl")
+    run = lab.site("consul_server", consul_agent_adopt=False)
+    lab.exec("old2", "rm /etc/consul.d/server.hcl")
+    assert not run.ok and not run.changed
+    assert "/etc/consul.d/server.hcl" in said(run)

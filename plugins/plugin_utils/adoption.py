@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host has of Consul that this collection did not set up, by the look, and what would become of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.dockyard.consul.plugins.filter.consul_config import RENAMED
+from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import FOLDER
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
+
+UNIT = "consul"
+UNIT_FILE = f"/etc/systemd/system/{UNIT}.service"
+MAIN_FILE = f"{FOLDER}/consul.json"
+# The files of the role. Whatever has such a name is replaced.
+OUR_FILES = {f"{FOLDER}/{name}.json" for name in ("consul", "start", "reloadable", "secrets")}
+# A file with nothing but these belongs to the user, and works beside the files of the role.
+DEFINITIONS = {"service", "services", "check", "checks", "watches"}
+# What the packages of Debian and HashiCorp bring. The role sets data_dir in a file that comes later.
+OF_PACKAGES = {f"{FOLDER}/00-log_level.hcl": {"log_level"}, f"{FOLDER}/consul.hcl": {"data_dir"}}
+# Unlike other settings, these have a default of Consul that the role does not share, or that clients use.
+DEFAULTS: Mapping[str, Any] = {
+    "client_addr": "127.0.0.1",
+    "domain": "consul",
+    "ports.dns": 8600,
+    "ports.http": 8500,
+    "ports.serf_lan": 8301,
+    "ports.server": 8300,
+}
+# Checked by themselves, or different by nature.
+NOT_COMPARED = re.compile(
+    r"acl\..*|bootstrap_expect|data_dir|datacenter|domain|node_id|node_name|retry_join|server|.*_file|ca_path"
+    r"|advertise_addr|bind_addr|ports\.(serf_lan|server)|tls\..*"
+)
+MADE_BY_THE_ROLE = re.compile(r"acl\.tokens\.|tls\.\w+\.(cert|key)_file$")
+NEW_NAMES = {old: new for new, old, _since in reversed(RENAMED)}
+
+
+class ForeignFile(NamedTuple):
+    path: str
+    kind: str  # "settings", "unit" or "drop-in"
+    keys: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it defines services or checks beside settings."""
+        return bool(DEFINITIONS & set(self.keys)) and not DEFINITIONS >= set(self.keys)
+
+
+def agents(look: Look) -> list[dict[str, Any]]:
+    """The agents that run on the host, under any systemd unit."""
+    return (look.get("consul") or {}).get("running") or []
+
+
+def foreign_agents(look: Look) -> list[dict[str, Any]]:
+    """The agents that this collection did not set up: their unit, their files or their command line is another. None if its own
+    agent runs: others beside it are the user's."""
+    found = agents(look)
+    return found if found and all(is_foreign(look, agent) for agent in found) else []
+
+
+def is_foreign(look: Look, agent: Mapping[str, Any]) -> bool:
+    if "placed" not in look.known or "options" not in agent:
+        return False  # it is not known
+    ours = [folder.rstrip("/") for folder in agent["config_dirs"]] == [FOLDER] and not agent["config_files"]
+    return not (ours and agent["unit"] == UNIT and not agent["options"] and MAIN_FILE in look.known["placed"])
+
+
+def foreign_files(look: Look) -> list[ForeignFile]:
+    """The files that would change, or be changed by, the configuration of the role. Those that this run has changed since
+    the look are left out."""
+    return [file for file in _foreign_files(look) if file.path not in look.changed]
+
+
+def _foreign_files(look: Look) -> list[ForeignFile]:
+    placed = look.known.get("placed")
+    return [] if placed is None else [*_settings(look), *_of_the_unit(look, placed)]
+
+
+def _settings(look: Look) -> Iterator[ForeignFile]:
+    for path, file in sorted((look.known.get("consul_config") or {}).items()):
+        keys = tuple(file["keys"])
+        if file["placed"] or not _is_read(path):
+            continue
+        if file["error"] or not set(keys) <= DEFINITIONS | OF_PACKAGES.get(path, set()):
+            yield ForeignFile(path, "settings", keys, file["error"] or "")
+
+
+def _of_the_unit(look: Look, placed: Collection[str]) -> Iterator[ForeignFile]:
+    if (look.known.get("paths") or {}).get(UNIT_FILE, {}).get("type") in ("file", "link") and UNIT_FILE not in placed:
+        yield ForeignFile(UNIT_FILE, "unit")
+    for path in ((look.known.get("units") or {}).get(UNIT) or {}).get("drop_ins") or []:
+        if f"/{UNIT}.service.d/" in path and path not in placed:
+            yield ForeignFile(path, "drop-in")
+
+
+def moved_files(look: Look, kept: Collection[str]) -> list[str]:
+    """The foreign files that a takeover moves to the backups. The role replaces those that have the name of one of its own,
+    which makes a backup as well."""
+    return [file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"]
+
+
+def moved_from(look: Look) -> list[str]:
+    """The folders from which this run has moved such files, or the keyring: what they held is in force until the agent
+    restarts."""
+    moved = {file.path for file in _foreign_files(look) if file.path in look.changed}
+    moved |= {path for path in look.changed if path.endswith("/serf/local.keyring")}
+    return sorted({path.rpartition("/")[0] for path in moved})
+
+
+def replaced_agents(look: Look) -> list[dict[str, Any]]:
+    """The foreign agents, as the module consul_restart takes them."""
+    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in foreign_agents(look)]
+
+
+def lost_services(look: Look) -> list[tuple[str, str]]:
+    """Services in files that a foreign agent reads and that the agent of the role would not read: id and file."""
+    config = look.known.get("consul_config") or {}
+    here = {service["id"] for path, file in config.items() if _is_read(path) for service in file["services"]}
+    files = [path for agent in foreign_agents(look) for path in agent.get("files") or [] if not _is_read(path)]
+    return [
+        (service["id"], path)
+        for path in dict.fromkeys(files)
+        for service in config[path]["services"]
+        if service["id"] not in here
+    ]
+
+
+def _is_read(path: str) -> bool:
+    return path.rpartition("/")[0] == FOLDER
+
+
+def services_without_token(look: Look) -> list[str]:
+    """The services of the host that were registered without a token, through the API or in a file."""
+    files = look.known.get("consul_config") or {}
+    data = look.get("consul_data") or {}
+    by_api = [
+        one for agent in agents(look) for one in _data(data, agent.get("data_dir")).get("services_without_token", [])
+    ]
+    by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file["services"] if not one["token"]]
+    return list(dict.fromkeys(by_api + by_file))
+
+
+def _data(data: Mapping[str, Any], folder: str | None) -> Mapping[str, Any]:
+    return data.get(folder or "") or {}
+
+
+def node_id_in_use(look: Look, data_dir: str, derived: str) -> str:
+    """The id that the node of a host has, or gets: that in its data folder, unless the configuration of the role has given it
+    the derived one. A new node gets the derived one."""
+    on_disk = _data(look.get("consul_data") or {}, data_dir).get("node_id_on_disk")
+    ours = (look.known.get("consul_config") or {}).get(MAIN_FILE) or {}
+    if not on_disk or (ours.get("placed") and ours["settings"].get("node_id") == derived):
+        return derived
+    return on_disk
+
+
+# Settings
+
+
+def current(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an agent that are no secrets, under the names of the newest Consul."""
+    return {**DEFAULTS, **{NEW_NAMES.get(key, key): value for key, value in (agent.get("settings") or {}).items()}}
+
+
+def ca_file(agent: Mapping[str, Any]) -> str:
+    settings = current(agent)
+    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or ""
+
+
+def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
+    """The ACL default policy of an agent, C(disabled) without ACLs."""
+    known = (look.get("consul") or {}).get("acl_default_policy")
+    if known:
+        return known
+    settings = current(agent)
+    if settings.get("acl.enabled"):
+        return settings.get("acl.default_policy") or "allow"
+    return settings.get("acl_default_policy") or ("allow" if settings.get("acl_datacenter") else "disabled")
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names. Those that are not set are left out."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found.update(flat(value, f"{prefix}{name}."))
+        elif value is not None:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def changed_settings(agent: Mapping[str, Any], ours: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The settings of an agent that the role would change: name, value now, value afterwards."""
+    found = []
+    for name, value in sorted(current(agent).items()):
+        after = ours.get(name, DEFAULTS.get(name))
+        if after is not None and after != value and not NOT_COMPARED.fullmatch(name):
+            found.append((name, value, after))
+    return found
+
+
+def unset_settings(keys: Sequence[str], ours: Mapping[str, Any]) -> list[str]:
+    """Those of the settings that the role would not set. It makes the tokens, and a client gets its certificate by auto_encrypt."""
+    names = (NEW_NAMES.get(key, key) for key in keys)
+    return sorted(
+        {name for name in names if name not in ours and name not in DEFINITIONS and not MADE_BY_THE_ROLE.match(name)}
+    )

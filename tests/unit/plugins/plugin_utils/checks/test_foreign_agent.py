@@ -1,0 +1,361 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An agent that this collection did not set up, and files beside those of the role."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+FOLDER = "/opt/consul"
+SERVER_FILE = "/etc/consul.d/server.hcl"
+ADDRESS = "10.0.0.11"
+SETTINGS = {
+    "acl.enabled": True,
+    "acl.default_policy": "deny",
+    "bind_addr": ADDRESS,
+    "ca_file": "/etc/consul.d/ca.crt",
+    "data_dir": FOLDER,
+    "datacenter": "dc1",
+    "server": True,
+    "verify_outgoing": True,
+}
+TOKEN = "33333333-3333-4333-8333-333333333333"
+NODE_ID = "44444444-4444-4444-8444-444444444444"
+CLIENT = "consul_client"
+# What the user has set for a takeover that has nothing in its way.
+RIGHT = {
+    "consul_agent_acl_management_token": TOKEN,
+    "consul_agent_adopt": True,
+    "consul_agent_data_dir": FOLDER,
+    "consul_agent_resolver": False,
+}
+
+
+def file(*keys, **more):
+    found = {
+        "error": None,
+        "placed": False,
+        "keys": list(keys),
+        "settings": {},
+        "services": [],
+        "gossip_key_digest": None,
+    }
+    return {**found, **more}
+
+
+def looked(**more):
+    """A server that was set up by hand. A test replaces a part."""
+    agent = {
+        "pid": 42,
+        "started": 1,
+        "unit": "consul",
+        "user": "consul",
+        "contained": False,
+        "config_dirs": ["/etc/consul.d"],
+        "config_files": [],
+        "options": {},
+        "files": [SERVER_FILE],
+        "settings": SETTINGS,
+        "data_dir": FOLDER,
+        "server": True,
+    }
+    look = {
+        "hostname": "web1",
+        "placed": [],
+        "patterns": ["/etc/consul.d/*"],
+        "paths": {SERVER_FILE: {"type": "file", "mode": "0640", "owner": "consul", "group": "consul"}},
+        "consul": {"running": [agent], "encrypted": True, "errors": {"checks": "403"}},
+        "consul_config": {SERVER_FILE: file(*sorted(SETTINGS), "encrypt", settings=SETTINGS)},
+        "consul_data": {FOLDER: {"node_id_on_disk": NODE_ID, "gossip_key_digests": None, "services_without_token": []}},
+        "units": {"consul": {"active": "active", "drop_ins": []}},
+    }
+    look = copy.deepcopy(look)
+    for path, value in more.items():
+        part = look
+        *names, last = path.split("__")
+        for name in names:
+            part = part[0] if isinstance(part, list) else part
+            part = part[name]
+        part = part[0] if isinstance(part, list) else part
+        part[last] = {**part[last], **value} if isinstance(value, dict) and isinstance(part.get(last), dict) else value
+    return look
+
+
+@pytest.fixture
+def says(said):
+    """What the checks of the role say of a host."""
+
+    def says(look, role="consul_server", **given):
+        return said(role, {**RIGHT, **given}, look=look)
+
+    return says
+
+
+@pytest.fixture
+def one(says):
+    def one(look, role="consul_server", **given):
+        (text,) = says(look, role, **given)
+        return text
+
+    return one
+
+
+def test_nothing_is_in_the_way(says):
+    assert says(looked()) == []
+
+
+def test_an_agent_of_the_role(says):
+    ours = {"/etc/consul.d/consul.json": file("data_dir", placed=True)}
+    look = looked(placed=["/etc/consul.d/consul.json"])
+    look["consul_config"] = ours
+    assert says(look, consul_agent_adopt=False) == []
+
+
+def test_without_the_word_of_the_user(says):
+    unit = "/etc/systemd/system/consul.service"
+    drop_in = f"{unit}.d/override.conf"
+    look = looked(
+        paths={unit: {"type": "file"}, drop_in: {"type": "file"}},
+        units__consul={"drop_ins": [drop_in, "/usr/lib/systemd/system/service.d/10-all.conf"]},
+        consul__running__unit="old",
+        consul__running__server=False,
+        consul__running__settings={"client_addr": "0.0.0.0", "log_level": "debug"},
+        consul_config={SERVER_FILE: file("client_addr", "limits.rpc_rate", "ui", "acl.tokens.agent", "cert_file")},
+    )
+    texts = says(look, CLIENT, consul_agent_adopt=False)
+    assert len(texts) == 4 and all("Set consul_agent_adopt to true" in text for text in texts)
+    agent, file_, unit_, drop_in_ = texts
+    assert (
+        "(process 42, the unit old)" in agent
+        and "client_addr: '0.0.0.0' becomes '127.0.0.1'; ports.dns: 8600 becomes 53." in agent
+    )
+    assert file_.startswith(
+        f"{SERVER_FILE} was not placed by this collection, and it sets client_addr, limits.rpc_rate"
+    )
+    assert "The role sets none of limits.rpc_rate, ui_config.enabled:" in file_
+    assert unit_.startswith(f"{unit} was") and "replaced, with a backup" in unit_
+    assert drop_in_.startswith(f"{drop_in} was") and "moved to /var/backups/dockyard" in drop_in_
+    kept = {"consul_agent_kept_files": [SERVER_FILE, drop_in, unit]}
+    assert says(look, CLIENT, consul_agent_adopt=False, **kept) == [agent, unit_]
+    assert says(look, CLIENT) == []
+
+
+def test_a_file_that_comes_later(one, says):
+    """Beside an agent of the role."""
+    look = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file("client_addr")})
+    look["consul"]["running"] = []
+    assert one(look, CLIENT, consul_agent_adopt=False).startswith(f"{SERVER_FILE} was not placed")
+    assert says({**look, "changed": [SERVER_FILE]}, CLIENT, consul_agent_adopt=False) == []
+
+
+@pytest.mark.parametrize(
+    "path, keys",
+    [
+        ("/etc/consul.d/web.hcl", ["service"]),
+        ("/etc/consul.d/web.json", ["checks", "services", "watches"]),
+        ("/etc/consul.d/00-log_level.hcl", ["log_level"]),
+        ("/etc/consul.d/consul.hcl", ["data_dir"]),
+        ("/etc/consul.d/comments.hcl", []),
+        ("/srv/consul/old.hcl", ["client_addr"]),
+    ],
+)
+def test_files_that_stay(says, path, keys):
+    look = looked(placed=["/etc/consul.d/consul.json"])
+    look["consul_config"] = {path: file(*keys)}
+    assert says(look, consul_agent_adopt=False) == []
+
+
+def test_a_file_with_services_and_settings(one):
+    assert "Move the services and checks" in one(looked(consul_config={SERVER_FILE: file("service", "ports.dns")}))
+
+
+def test_a_file_that_cannot_be_read(one, says):
+    look = looked(consul_config={SERVER_FILE: file(error="line 3: a value is expected")})
+    assert f"{SERVER_FILE} was not placed by this collection, and cannot be read (line 3: a value" in one(look)
+    assert says(look, consul_agent_kept_files=[SERVER_FILE]) == []
+
+
+def test_a_file_with_services_that_the_agent_of_the_role_cannot_read(one, says):
+    path = "/etc/consul.d/web.hcl"
+    root = {"type": "file", "mode": "0600", "owner": "root", "group": "root"}
+    look = looked(paths={path: root}, consul_config={path: file("service")})
+    assert f"{path} cannot be read by the user consul" in one(look)
+    for more in ({"mode": "0644"}, {"mode": "0640", "group": "consul"}, {"owner": "consul"}):
+        look["paths"][path] = {**root, **more}
+        assert says(look) == []
+
+
+def test_services_in_files_elsewhere(one, says):
+    path, services = "/srv/consul/web.json", [{"id": "web-1", "name": "web", "token": True}]
+    more = {
+        "consul__running__files": [SERVER_FILE, path],
+        "consul__running__config_dirs": ["/etc/consul.d", "/srv/consul"],
+    }
+    look = looked(consul_config={path: file("services", services=services)}, **more)
+    assert one(look).startswith(f"The service web-1 is registered by {path}")
+    look["consul_config"]["/etc/consul.d/web.json"] = file("services", services=services)
+    assert says(look) == []
+
+
+@pytest.mark.parametrize("agent", [{}, {"config_dirs": ["/srv"]}, {"options": {"server": True}}, {"unit": None}])
+def test_data_elsewhere(one, agent):
+    look = looked(**{f"consul__running__{name}": value for name, value in agent.items()})
+    text = one(look, consul_agent_data_dir="/var/lib/consul")
+    assert "has its data in /opt/consul" in text and text.endswith("Set consul_agent_data_dir to /opt/consul.")
+
+
+def test_data_elsewhere_of_an_agent_of_the_role(one):
+    look = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file("services")})
+    assert "has its data in /opt/consul" in one(look, consul_agent_data_dir="/var/lib/consul")
+
+
+def test_data_of_an_agent_that_does_not_run(one, says):
+    look = looked(consul={"running": []}, consul_config={SERVER_FILE: file()}, units={"consul": {}})
+    assert "the data of an agent that does not run is in /opt/consul" in one(
+        look, consul_agent_data_dir="/var/lib/consul"
+    )
+    assert says(look) == []
+    look["consul_data"]["/var/lib/consul"] = {"node_id_on_disk": NODE_ID}
+    assert says(look, consul_agent_data_dir="/var/lib/consul") == []
+
+
+@pytest.mark.parametrize(
+    "more, given, text",
+    [
+        ({"hostname": "old"}, {}, "consul_agent_node_name is 'web1', and the node of this host is 'old'."),
+        ({"consul__running__settings": {"node_name": "old"}}, {}, "Set consul_agent_node_name to old."),
+        ({"consul": {"node": "old"}}, {}, "Set consul_agent_node_name to old."),
+        ({"consul": {"datacenter": "dc2"}}, {}, "Set consul_agent_datacenter to dc2."),
+        ({"consul__running__settings": {"datacenter": "dc2"}}, {}, "Set consul_agent_datacenter to dc2."),
+        ({}, {"consul_agent_node_id": TOKEN}, f"Set consul_agent_node_id to {NODE_ID}. Or remove"),
+        ({"consul__running__settings": {"domain": "lan."}}, {}, "Set {domain: lan} in consul_agent_config_extra."),
+        (
+            {"consul__running__server": False},
+            {},
+            "The agent of this host is a client, and the inventory makes the host a server",
+        ),
+        ({"consul": {"address": "10.0.0.9"}}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
+        ({"consul__running__settings": {"advertise_addr": "10.0.0.9"}}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
+        ({"consul__running__settings": {"ports.serf_lan": 9301}}, {}, "Set {ports: {serf_lan: 9301}}"),
+        ({"consul__running__contained": True}, {}, "runs in a container"),
+    ],
+)
+def test_what_the_cluster_knows_the_node_by(one, more, given, text):
+    assert text in one(looked(**more), **given)
+
+
+@pytest.mark.parametrize(
+    "more, given",
+    [
+        ({"hostname": "old", "consul": {"node": "web1"}}, {}),
+        ({"consul__running__settings": {"bind_addr": "0.0.0.0"}}, {}),
+        ({"consul__running__settings": {"bind_addr": '{{ GetInterfaceIP "eth0" }}'}}, {}),
+        ({"consul__running__server": None}, {}),
+        (
+            {"consul__running__settings": {"ports.server": 9300}},
+            {"consul_agent_config_extra": {"ports": {"server": 9300}}},
+        ),
+        ({}, {"consul_agent_node_id": NODE_ID}),
+    ],
+)
+def test_what_is_as_the_cluster_knows_it(says, more, given):
+    assert says(looked(**more), **given) == []
+
+
+def test_two_agents(one):
+    look = looked()
+    look["consul"]["running"].append({**look["consul"]["running"][0], "pid": 43, "unit": None})
+    assert "(process 42, the unit consul, process 43, without a unit)" in one(look)
+
+
+# Encryption
+
+
+@pytest.fixture
+def plain():
+    """Of a cluster without gossip encryption."""
+    files = {SERVER_FILE: file("server")}
+    return looked(consul={"encrypted": None}, consul_config=files, consul_data={FOLDER: {"gossip_key_digests": []}})
+
+
+def test_a_cluster_without_gossip_encryption(one, says, plain):
+    assert "does not encrypt its gossip" in one(plain)
+    first = {"encrypt_verify_incoming": False, "encrypt_verify_outgoing": False}
+    assert says(plain, consul_agent_config_extra=first) == []
+    assert "does not encrypt" in one(plain, consul_agent_config_extra={"encrypt_verify_incoming": False})
+    assert says({**plain, "consul": {**plain["consul"], "encrypted": True}}) == []
+    plain["consul_config"][SERVER_FILE]["error"] = "line 1: a value is expected"
+    assert "gossip" not in one(plain)
+
+
+def test_a_cluster_without_tls(one, says):
+    look = looked(consul__running__settings={"verify_outgoing": False})
+    assert "does not use TLS" in one(look)
+    first = {"tls": {"defaults": {"verify_incoming": False, "verify_outgoing": False}}}
+    assert says(look, consul_agent_config_extra=first) == []
+    assert says(looked(consul__running__settings={"verify_outgoing": False, "auto_encrypt.tls": True})) == []
+
+
+# ACLs
+
+
+def test_no_management_token(one, tmp_path, said):
+    given = {name: value for name, value in RIGHT.items() if name != "consul_agent_acl_management_token"}
+    (text,) = said("consul_server", given, look=looked())
+    assert f"{tmp_path}/operator/management.token does not exist" in text and "does not make one" in text
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator" / "management.token").write_text(TOKEN)
+    assert said("consul_server", given, look=looked()) == []
+
+
+@pytest.mark.parametrize(
+    "consul, text",
+    [
+        (
+            {"errors": {"management": "GET acl/token/self: HTTP 403: ACL not found"}},
+            "does not know the token in consul_agent_acl",
+        ),
+        ({"management": False}, "is not a management token"),
+    ],
+)
+def test_a_wrong_management_token(one, consul, text):
+    message = one(looked(consul=consul))
+    assert text in message and TOKEN not in message
+
+
+def test_no_acls(one, says):
+    look = looked(consul__running__settings={"acl.enabled": False})
+    assert "the agent of this host has no ACLs" in one(look)
+    assert says(look, consul_agent_acl_default_policy="allow") == []
+
+
+WITHOUT = {"services_without_token": ["api-1"]}
+BY_FILE = {"/etc/consul.d/web.hcl": file("service", services=[{"id": "web-1", "name": "web", "token": False}])}
+
+
+def test_services_without_a_token_from_allow_to_deny(one, says):
+    look = looked(consul={"acl_default_policy": "allow"}, consul_config=BY_FILE)
+    look["consul_data"][FOLDER].update(WITHOUT)
+    text = one(look)
+    assert "were registered without a token: api-1, web-1 (/etc/consul.d/web.hcl)." in text
+    assert says(look, consul_agent_acl_default_policy="allow") == []
+
+
+def test_services_that_use_the_default_token_of_the_agent(one, says):
+    look = looked()
+    look["consul_data"][FOLDER].update(WITHOUT)
+    assert says(look) == [], "Consul refuses them today"
+    look["consul_config"][SERVER_FILE]["keys"].append("acl.tokens.default")
+    assert "without a token: api-1." in one(look)
+
+
+@pytest.mark.parametrize("policy, refused", [("allow", True), ("deny", False), (None, False)])
+def test_services_without_a_token_on_a_host_of_the_role(says, policy, refused):
+    main = "/etc/consul.d/consul.json"
+    look = looked(placed=[main], consul_config={SERVER_FILE: file()})
+    look["consul_config"][main] = file("acl.default_policy", placed=True, settings={"acl.default_policy": policy})
+    look["consul_data"][FOLDER].update(WITHOUT)
+    assert bool(says(look)) is refused
