@@ -49,7 +49,7 @@ def test_a_run_that_knows_nothing_of_it_stops_and_names_what_is_in_the_way(lab, 
         "/etc/consul.d/server.hcl",
         "/etc/systemd/system/consul.service.d/override.conf",
         "the unit consul-server",
-        "Set consul_agent_adopt to true",
+        "With consul_agent_adopt: true, it is stopped",
     ):
         assert part in text, part
     assert not lab.secrets.exists()
