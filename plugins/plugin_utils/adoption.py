@@ -37,6 +37,11 @@ NOT_COMPARED = re.compile(
     r"|advertise_addr|bind_addr|ports\.(serf_lan|server)|tls\..*"
 )
 MADE_BY_THE_ROLE = re.compile(r"acl\.tokens\.|tls\.\w+\.(cert|key)_file$")
+# Of what needs a restart. The other files of the role are replaced without one.
+BACKUP = re.compile(
+    r"/var/backups/dockyard/etc/(consul\.d/(?!(start|reloadable|secrets)\.json\.)[^/]+\.(hcl|json)"
+    r"|systemd/system/consul\.service(\.d/[^/]+)?)\.[0-9]{8}T[0-9]{6}Z(\.[0-9]+)?"
+)
 NEW_NAMES = {old: new for new, old, _since in reversed(RENAMED)}
 
 
@@ -114,8 +119,18 @@ def moved_from(look: Look) -> list[str]:
 
 
 def replaced_agents(look: Look) -> list[dict[str, Any]]:
-    """The foreign agents, as the module consul_restart takes them."""
-    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in foreign_agents(look)]
+    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved, as the module
+    consul_restart takes them."""
+    found = foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
+    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in found]
+
+
+def is_left_over(look: Look, agent: Mapping[str, Any]) -> bool:
+    """Whether the agent is older than a backup of what it reads. A backup dates from the move."""
+    backups = (look.known.get("paths") or {}).items()
+    return agent.get("unit") == UNIT and any(
+        file["mtime"] > agent["started"] for path, file in backups if BACKUP.fullmatch(path) and "mtime" in file
+    )
 
 
 def lost_services(look: Look) -> list[tuple[str, str]]:

@@ -267,9 +267,9 @@ def adopt(v: Values) -> Iterator[Problem]:
     more = f" These settings would change: {'; '.join(changes)}." if changes else ""
     yield Problem(
         "consul_agent_adopt",
-        f"An agent that this collection did not set up runs on this host ({_started_by(agent)}). Set consul_agent_adopt to true"
-        f" to have it stopped, and started again with the configuration of the site.{more} The playbook adopt.yml has the whole"
-        " list.",
+        f"An agent that this collection did not set up runs on this host ({_started_by(agent)}). With consul_agent_adopt: true, it"
+        f" is stopped, and started again with the configuration of the site.{more} The playbook adopt.yml shows what a takeover"
+        " needs.",
     )
 
 
@@ -304,10 +304,10 @@ def _foreign(v: Values, file: ForeignFile) -> str:
                 f". The role sets none of {', '.join(unset)}: add to consul_agent_config_extra what you want to keep"
             )
     if file.kind == "unit" or file.path in OUR_FILES:
-        return f"{what}. Set consul_agent_adopt to true to have it replaced, with a backup in {BACKUPS}."
+        return f"{what}. With consul_agent_adopt: true, it is replaced, with a backup in {BACKUPS}."
     return (
-        f"{what}. Set consul_agent_adopt to true to have it moved to {BACKUPS}, or list it in consul_agent_kept_files if it is to"
-        " stay in force."
+        f"{what}. With consul_agent_adopt: true, it is moved to {BACKUPS}. List it in consul_agent_kept_files if it is to stay in"
+        " force."
     )
 
 

@@ -126,7 +126,7 @@ def test_without_the_word_of_the_user(says):
         consul_config={SERVER_FILE: file("client_addr", "limits.rpc_rate", "ui", "acl.tokens.agent", "cert_file")},
     )
     texts = says(look, CLIENT, consul_agent_adopt=False)
-    assert len(texts) == 4 and all("Set consul_agent_adopt to true" in text for text in texts)
+    assert len(texts) == 4 and all("With consul_agent_adopt: true, it is " in text for text in texts)
     agent, file_, unit_, drop_in_ = texts
     assert (
         "(process 42, the unit old)" in agent
