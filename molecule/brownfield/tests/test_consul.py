@@ -107,6 +107,15 @@ def test_check_mode_shows_the_takeover(lab, nothing_changes):
     assert run.output.count("/etc/consul.d/server.hcl") >= 3
 
 
+def test_a_takeover_that_is_killed_leaves_the_agents_running(lab, before):
+    """The configuration is placed, and no agent has read it. The next run completes the takeover, as if it were the first."""
+    agents = lab.agents()
+    restart = "TASK [dockyard.consul.consul_agent : Restart the servers that are due, one at a time]"
+    lab.interrupted_playbook(restart, "playbooks/consul_server.yml", **lab.lines)
+    assert "consul.json" in lab.exec("old1", "ls /etc/consul.d")
+    assert lab.agents() == agents and lab.state() == before
+
+
 def test_the_site_takes_the_cluster_over(lab, before, watch, figures):
     leader, node_ids = lab.leader(), {host: lab.exec(host, "cat /opt/consul/node-id") for host in lab.hosts()}
     run = lab.site("site")

@@ -83,6 +83,7 @@ def test_agents_of_others(agent, placed, is_foreign):
 def test_an_agent_of_another_beside_that_of_the_role_stays():
     look = {"consul": {"running": [AGENT, {**AGENT, "unit": "other"}]}, "placed": [MAIN]}
     assert replaced_agents(facts(**look)) == []
+    assert adoption.site_agents(Look(look)) == [AGENT]
 
 
 @pytest.mark.parametrize(
