@@ -163,12 +163,7 @@ def _is_read(path: str) -> bool:
 def services_without_token(look: Look) -> list[str]:
     """The services of the host that were registered without a token, through the API or in a file."""
     files = look.known.get("consul_config") or {}
-    data = look.get("consul_data") or {}
-    by_api = [
-        one
-        for agent in site_agents(look)
-        for one in _data(data, agent.get("data_dir")).get("services_without_token", [])
-    ]
+    by_api = [one for agent in site_agents(look) for one in data_of(look, agent).get("services_without_token", [])]
     by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file["services"] if not one["token"]]
     return list(dict.fromkeys(by_api + by_file))
 

@@ -101,6 +101,12 @@ def test_what_is_wrong_stops_before_anything_changes(lab, nothing_changes, wrong
     assert message in said(run)
 
 
+def test_clients_do_not_come_before_the_servers(lab, nothing_changes):
+    run = lab.site("consul_client")
+    assert not run.ok and not run.changed, run.output
+    assert "Take over the servers first" in said(run)
+
+
 def test_check_mode_shows_the_takeover(lab, nothing_changes):
     run = lab.site("consul_server", "--check", "--diff")
     assert run.ok, run.output
