@@ -82,6 +82,8 @@ def test_the_user_brings_what_no_host_has(lab, before):
     shutil.copyfile(lab.by_hand / "consul-agent-ca-key.pem", key)
     key.chmod(0o600)
     lab.lines.update(consul_agent_adopt=True, consul_agent_data_dir="/opt/consul")
+    # Of the Redis of app1, which test_redis.py is about.
+    lab.lines.update(redis_password="by-hand-4711", redis_bind=["127.0.0.1", lab.address("app1")])
 
 
 @pytest.mark.parametrize(
