@@ -12,13 +12,14 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.clean import namespace_facts
-from ansible_collections.dockyard.consul.plugins.plugin_utils import role_files
+from ansible_collections.dockyard.consul.plugins.plugin_utils import parts, role_files
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
     consul_agent,
     consul_server,
     docker_host,
     mydemo,
     nginx_lb,
+    one_host,
     redis,
     registry,
     release,
@@ -27,6 +28,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, report, unique
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 # All of them, before Ansible forks: an import in each fork costs more.
@@ -52,6 +54,7 @@ ARGUMENT_SPEC = {
     "creates_secrets": {"type": "bool", "default": False},
     "fails": {"type": "bool", "default": True},
     "look": {"type": "bool", "default": True},
+    "names_leftovers": {"type": "bool", "default": False},
     "heading": {"type": "str", "default": "Nothing was changed."},
 }
 
@@ -84,16 +87,26 @@ class ActionModule(ActionBase):
 
         found: list[Problem] = []
         origins: dict[str, Any] = {}
-        for role in roles:
-            v = self._values(role, options, task_vars)
+        values = {role: self._values(role, options, task_vars) for role in roles}
+        for v in values.values():
             for problem in problems(v, options["entry_point"]):
                 found.append(problem)
                 origins.setdefault(problem.text, v.origin(problem.variable))
-        found = unique(found)
+        for role in sorted(values.keys() & one_host.LISTENERS.keys())[:1]:
+            for problem in one_host.check(self._of_host(values, options, task_vars)):
+                found.append(problem)
+                origins[problem.text] = values[role].origin(problem.variable)
+        host = task_vars["inventory_hostname"]
+        warnings = [f"{host}: {problem.text}" for problem in found if problem.is_warning]
+        found = unique(problem for problem in found if not problem.is_warning)
         result["problems"] = [problem.text for problem in found]
         if found and options["fails"]:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
-            raise AnsibleActionFail(report(v.host, found, options["heading"]), obj=origin)
+            raise AnsibleActionFail(report(host, found, options["heading"]), obj=origin)
+        if options["names_leftovers"] and not task_vars.get("remove"):
+            warnings += leftover_warnings(task_vars)
+        if warnings:
+            result["warnings"] = [*result.get("warnings", []), *warnings]
         return result
 
     def _look(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +124,13 @@ class ActionModule(ActionBase):
         )
         return action.run(task_vars=task_vars)
 
+    def _of_host(
+        self, values: Mapping[str, Values], options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Values]:
+        """The variables of all roles of the host, as a role alone in a play shares the host with the others."""
+        others = [role for role in SiteValues(task_vars).roles if role not in values]
+        return {**values, **{role: self._values(role, options, task_vars) for role in others}}
+
     def _values(self, role: str, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Values:
         return Values(
             role_files.load(role, options["entry_point"]),
@@ -124,6 +144,17 @@ class ActionModule(ActionBase):
     def _renderer(self, variables: Mapping[str, Any]) -> Callable[[Any], Any]:
         templar = self._templar.copy_with_new_env(available_variables=variables)
         return templar.template
+
+
+def leftover_warnings(variables: Mapping[str, Any]) -> list[str]:
+    """A sentence if the host has layers whose groups it is not in."""
+    found = parts.leftovers(Look.of(variables), parts.groups_of(variables))
+    return found and [
+        (
+            f"{variables['inventory_hostname']} has {', '.join(found)}, and is not in a group for that any more. To take it off the"
+            f" host, add -e remove={','.join(found)}."
+        )
+    ]
 
 
 def problems(v: Values, entry_point: str) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ says that the host has them all."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.dockyard.consul.plugins.modules.files import PREFIX
+from ansible_collections.dockyard.consul.plugins.modules.files import MERGE_PREFIX, PREFIX
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.placing_options import (
     Entry,
@@ -46,14 +47,19 @@ class ActionModule(ActionBase):
         if not was_interrupted(known) and all(
             is_as_wanted(entry, contents.get(entry.path), known) for entry in entries
         ):
-            return {"changed": False, "changed_paths": [], "backups": {}, "diff": []}
+            return {"changed": False, "changed_paths": [], "backups": {}, "merged": {}, "diff": []}
 
         result = self._execute_module(
             module_name="dockyard.consul.files",
             module_args={
                 "files": [_argument(entry) for entry in entries],
                 "validate": validate,
-                "contents": {path: PREFIX + base64.b64encode(data).decode() for path, data in contents.items()},
+                "contents": {
+                    entry.path: (MERGE_PREFIX if entry.source == "json" else PREFIX)
+                    + base64.b64encode(contents[entry.path]).decode()
+                    for entry in entries
+                    if entry.source
+                },
             },
             task_vars=variables,
         )
@@ -65,6 +71,8 @@ class ActionModule(ActionBase):
 
     def _content(self, entry: Entry, variables: Mapping[str, Any]) -> bytes:
         source = entry.value
+        if entry.source == "json":
+            return json.dumps(entry.value).encode()
         try:
             if entry.source == "content":
                 return str(entry.value).encode(errors="surrogateescape")

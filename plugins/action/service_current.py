@@ -1,18 +1,24 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides from the look whether the module has to run."""
+"""Decides from the look whether the module has to run.
+
+With C(throttle), the units of several hosts are started, reloaded or restarted so many at a time, and none after a failure.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.dockyard.consul.plugins.module_utils.service_state import ARGUMENTS, Decision, due, short_name
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, matches
+from ansible_collections.dockyard.consul.plugins.plugin_utils.turns import failed_on, note_failure, turn
 
 
 class ActionModule(ActionBase):
@@ -29,9 +35,7 @@ class ActionModule(ActionBase):
         if decision and not decision.acts(arguments["restart"]):
             return {"changed": False, "due": decision.due, "reasons": decision.reasons}
 
-        result = self._execute_module(
-            module_name="dockyard.consul.service_current", module_args=self._task.args, task_vars=task_vars
-        )
+        result = self._in_turn(short_name(arguments["name"]), task_vars)
         if result.get("failed"):
             return result
         if self._task.check_mode:
@@ -40,6 +44,31 @@ class ActionModule(ActionBase):
             # What the agent found of a service before its restart tells nothing about it now.
             look.note_changed([f"unit:{short_name(arguments['name'])}", "consul"])
         return result
+
+    def _in_turn(self, unit: str, task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+        if not self._task.throttle or self._task.check_mode:
+            return self._run_module(task_vars)
+        host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname", "")
+        with turn(Path(constants.DEFAULT_LOCAL_TMP), f"unit_{unit}", self._task.throttle):
+            failed = failed_on(f"unit_{unit}")
+            if failed:
+                return {
+                    "failed": True,
+                    "msg": f"{unit} on {host} was not restarted, because that failed on {failed}. Repair that, then run again.",
+                }
+            try:
+                result = self._run_module(task_vars)
+            except Exception:  # the host was lost, perhaps by the restart
+                note_failure(f"unit_{unit}", host)
+                raise
+            if result.get("failed"):
+                note_failure(f"unit_{unit}", host)
+            return result
+
+    def _run_module(self, task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+        return self._execute_module(
+            module_name="dockyard.consul.service_current", module_args=self._task.args, task_vars=task_vars
+        )
 
 
 def decide(look: Look, arguments: Mapping[str, Any]) -> Decision | None:

@@ -46,35 +46,24 @@ _value:
       type: list
       elements: str
     asks_agent:
-      description: Whether names are asked of the agent first.
+      description: Whether names are always asked of the agent first.
       type: bool
+    rotates:
+      description: Whether resolv.conf has the option C(rotate), with which the nameservers are asked in turn.
+      type: bool
+    lines:
+      description: The lines of resolv.conf with the agent as the first nameserver, and without C(rotate).
+      type: list
+      elements: str
 """
 
-
-# resolvconf writes what the others give it; there is nothing to tell it.
-MANAGERS = ("systemd-resolved", "NetworkManager", "dhclient")
+from ansible_collections.dockyard.consul.plugins.plugin_utils import resolver
 
 
 def resolver_state(facts, manager="auto"):
     """From the look, or from the facts alone where there is none."""
     found = (facts.get("dockyard_host") or {}).get("resolver") or {}
-    used = found.get("nameservers") or (facts.get("dns") or {}).get("nameservers") or []
-    if manager == "auto":
-        manager = next((one for one in found.get("managers") or [] if one in MANAGERS), "none")
-    through_resolved = manager == "systemd-resolved"
-    behind = found.get("upstream_nameservers") or [] if through_resolved else used
-    return {
-        "manager": manager,
-        "nameservers": used,
-        "former_nameservers": [address for address in behind if not is_own(address)],
-        "asks_agent": "127.0.0.1" in (found.get("global_nameservers") or [])
-        if through_resolved
-        else used[:1] == ["127.0.0.1"],
-    }
-
-
-def is_own(address):
-    return address.startswith("127.") or address.endswith("::1")
+    return resolver.resolver_state(found, (facts.get("dns") or {}).get("nameservers") or [], manager)
 
 
 class FilterModule:

@@ -95,6 +95,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.dockyard.consul.plugins.plugin_utils import resolver
 from ansible_collections.dockyard.consul.plugins.plugin_utils.catalog_states import worst
 
 DAY = 86400
@@ -236,6 +237,7 @@ class Site:
     def problems(self, certificate_days: int, secret_days: int) -> Iterator[Problem]:
         yield from self._wrong_with_servers()
         yield from self._wrong_with_hosts()
+        yield from self._wrong_with_resolvers()
         yield from self._wrong_with_nodes()
         yield from self._wrong_with_containers()
         yield from self._wrong_with_services()
@@ -292,6 +294,12 @@ class Site:
                 yield Problem("agent", host, f"{host}: its Consul agent cannot be asked: {result['consul']['error']}")
             elif result.get("cluster", {}).get("error"):
                 yield Problem("agent", host, f"{host}: its view of the cluster failed: {result['cluster']['error']}")
+
+    def _wrong_with_resolvers(self) -> Iterator[Problem]:
+        """Looked at only on hosts that use their agent as nameserver."""
+        for host, result in self.known.items():
+            for text in resolver.complaints(result["resolver"]) if "resolver" in result else ():
+                yield Problem("resolver", host, f"{host}: {text}")
 
     def _wrong_with_nodes(self) -> Iterator[Problem]:
         if not self.members:
@@ -484,6 +492,14 @@ class Site:
         others = [name for name, member in self.members.items() if member["state"] != "left"]
         return list(dict.fromkeys([*self.nodes.values(), *sorted(others)]))
 
+    @property
+    def strangers(self) -> dict[str, list[str]]:
+        """What the cluster has and the inventory does not: nodes that no host has, and services that nobody expects. They may
+        be right, so they are no problem."""
+        nodes = [node for node in self.node_names if node not in self.host_of]
+        services = {one["service"] for one in self.instances} - {"consul", *self.services}
+        return {"nodes": nodes, "services": sorted(services)}
+
 
 def why(result: Mapping) -> str:
     """Why a host could not be looked at; of a module that could not even start, only the host itself says why."""
@@ -529,6 +545,9 @@ def lines(site: Site, problems: list[Problem]) -> Iterator[str]:
         yield f"Leader {site.leader or 'none'}, Raft peers {listed(site.peers)} (as {site.witness} sees it)"
     else:
         yield "Leader unknown, Raft peers unknown"
+    strangers = [f"{kind} {listed(names)}" for kind, names in site.strangers.items() if names]
+    if strangers:
+        yield from FOLDED.wrap(f"Not in the inventory: {'; '.join(strangers)}")
     for title, heads, rows in (
         ("Nodes", ("NODE", "ADDRESS", "KIND", "STATE", "CONSUL", "DOCKER", "NGINX", "SYSTEM"), node_rows(site)),
         ("Services", ("SERVICE", "NODE", "ADDRESS", "STATE", "CHECK", ""), service_rows(site)),
@@ -654,6 +673,7 @@ def data(site: Site, problems: list[Problem]) -> dict[str, Any]:
         "problems": [problem._asdict() for problem in problems],
         "leader": site.leader,
         "peers": site.peers,
+        "not_in_inventory": site.strangers,
         "nodes": [
             {"name": node, "state": site.state(node), "version": site.version(node), "server": kind == "server"}
             | {"address": address, "docker": docker, "nginx": nginx, "system": system}

@@ -40,6 +40,17 @@ _value:
   description: The shared values of the host.
   type: dict
   contains:
+    roles:
+      description:
+        - Roles that the site runs on the host, in the order of the layers. Each runs on the group with its name.
+        - A host in the groups C(consul_server) and C(consul_client) is a server.
+      type: list
+      elements: str
+    uses_resolver:
+      description: >-
+        Whether the host has a Consul agent and uses it as its nameserver. V(consul_agent_resolver), or whether
+        V(consul_agent_dns_port) is 53.
+      type: bool
     node_name:
       description: Name of the Consul node. V(consul_agent_node_name), or the name in the inventory.
       type: str
@@ -72,6 +83,9 @@ _value:
           one runs, before a token is made. Empty if this run knows a server that runs, or if V(consul_agent_acl_server) is set.
       type: list
       elements: str
+    acl_server_ready:
+      description: Whether V(acl_server) takes tokens now, by this run's look. It knows a leader, and its cluster has ACLs.
+      type: bool
     secrets_dir:
       description: >-
         Folder on the controller that keeps the secrets of the site. V(site_secrets_dir), or C(.secrets) in the folder of the

@@ -66,7 +66,7 @@ class Acls:
                     raise
                 elif time.monotonic() >= deadline:
                     message = f"Consul's ACL system is not ready after {wait:g} s: {error}"
-                    raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+                    raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
             time.sleep(PAUSE)
 
     def _read_lists(self):
@@ -111,7 +111,7 @@ class Acls:
         try:
             return self._get("token/" + accessor, missing_ok=True)
         except ConsulError as error:
-            if "ACL not found" not in (error.words or ""):
+            if "ACL not found" not in (error.detail or ""):
                 raise
             return None
 
@@ -131,7 +131,7 @@ class Acls:
                 if change.operation == "create":
                     raise
                 message = f"{error}; it is deleted and could not be created again: run the task again"
-                raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+                raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
         elif change.operation == "update":
             self.client.put(f"{path}/{identity}", self.query, change.body, idempotent=True)
 
@@ -142,7 +142,7 @@ class Acls:
             try:
                 return self.client.put(path, self.query, change.body, idempotent=True)
             except ConsulError as error:
-                expired = change.kind == "token" and "AccessorID is already in use" in (error.words or "")
+                expired = change.kind == "token" and "AccessorID is already in use" in (error.detail or "")
                 if not expired or time.monotonic() >= deadline or self._token(change.body["AccessorID"]):
                     raise
             time.sleep(PAUSE)
@@ -152,8 +152,8 @@ def may_come(error):
     """Whether the answer is one that servers give until they have a leader, and it has set up the ACL system."""
     if error.status in (429, 503):
         return True
-    words = error.words or ""
-    return any(part in words for part in ("leader", "ACL not found", "legacy mode"))
+    detail = error.detail or ""
+    return any(part in detail for part in ("leader", "ACL not found", "legacy mode"))
 
 
 def policy_hash(record, rules):

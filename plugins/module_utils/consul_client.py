@@ -51,12 +51,12 @@ Answer = collections.namedtuple("Answer", "status data index")
 class ConsulError(Exception):
     """What went wrong, in one line for a person, with what was asked. The token is never part of it."""
 
-    def __init__(self, message, status=None, method=None, path=None, words=None, is_missing=False):
+    def __init__(self, message, status=None, method=None, path=None, detail=None, is_missing=False):
         super().__init__(message)
         self.status = status
         self.method = method
         self.path = path
-        self.words = words  # what Consul itself said
+        self.detail = detail  # what Consul itself said
         self.is_missing = is_missing  # Consul has nothing under this path
 
 
@@ -204,7 +204,7 @@ class ConsulClient:
             missing = error.code == 404 and _is_missing(path, error.headers, words)
             advice = "" if missing else _advice(error.code, words, _is_html(error.headers))
             message = f"{method} /v1/{path} at {self.place}: HTTP {error.code}: {words[:500]}{advice}"
-            raise ConsulError(message, status=error.code, words=words, is_missing=missing, **asked) from error
+            raise ConsulError(message, status=error.code, detail=words, is_missing=missing, **asked) from error
         # Whatever else happens below HTTP; Ansible's library has no common base class for its own errors.
         except Exception as error:
             message = f"{method} /v1/{path} at {self.place}: {_transport_message(error, timeout, self.unix_socket)}"
@@ -433,4 +433,4 @@ def _may_pass(error):
     """Trouble that is known to pass by itself."""
     if was_refused(error):
         return True
-    return error.status in (429, 503) or (error.status == 500 and "leader" in error.words)
+    return error.status in (429, 503) or (error.status == 500 and "leader" in error.detail)

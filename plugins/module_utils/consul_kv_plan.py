@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_store import Change, Record, named
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_kv_values import as_bytes, folder, wanted_values
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_validation import is_uuid
 
-SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 LOCKS = ("acquire", "release")
 
 
@@ -46,7 +44,7 @@ def check_options(params):
     for option in ("cas", "flags"):
         if params[option] is not None and not 0 <= params[option] < 2**64:
             raise ConsulError(f"{option}: {params[option]} is not between 0 and {2**64 - 1}")
-    if locks and not SESSION.match(params["session"].lower()):
+    if locks and not is_uuid(params["session"]):
         raise ConsulError(f"session: {params['session']!r} is not the ID of a session: that is a UUID")
 
 

@@ -57,7 +57,7 @@ class LostRace(ConsulError):
     """A write that was refused because of what someone else wrote, with the changes that were refused."""
 
     def __init__(self, error, lost):
-        super().__init__(str(error), error.status, error.method, error.path, error.words)
+        super().__init__(str(error), error.status, error.method, error.path, error.detail)
         self.lost = lost
 
 
@@ -70,7 +70,7 @@ class WriteError(ConsulError):
             # Consul may have done it, and only its answer was lost.
             which = named(keys[0]) if len(keys) == 1 else f"the {len(keys)} keys from {named(keys[0])} on"
             note += f"; whether {which} got written is not known: run again"
-        super().__init__(f"{error}{note}", error.status, error.method, error.path, error.words)
+        super().__init__(f"{error}{note}", error.status, error.method, error.path, error.detail)
         self.keys = keys
         self.written = written
 
@@ -158,7 +158,7 @@ class KVStore:
             denied = [keys[number] for number, what in failures if "Permission denied" in what]
             if denied:
                 message = f"{named(denied[0])}: {UNREADABLE}"
-                raise ConsulError(message, 403, error.method, error.path, error.words) from error
+                raise ConsulError(message, 403, error.method, error.path, error.detail) from error
 
     def _read_by_transaction(self, verb, *keys):
         params = dict(self._dc)
@@ -365,7 +365,7 @@ def _failures(error):
     if error.status != 409:
         return None
     try:
-        return [(item["OpIndex"], item["What"]) for item in json.loads(error.words)["Errors"]]
+        return [(item["OpIndex"], item["What"]) for item in json.loads(error.detail)["Errors"]]
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -384,4 +384,4 @@ def _refusal(error, failures):
     for change, what in sorted(failures, key=lambda failure: bool(LOST.search(failure[1]))):
         reasons.setdefault(change.key, f"{named(change.key)}: {_in_our_words(what, change)}")
     message = f"Consul refused to write {'; '.join(reasons.values())}"
-    return ConsulError(message, error.status, error.method, error.path, error.words)
+    return ConsulError(message, error.status, error.method, error.path, error.detail)

@@ -60,7 +60,7 @@ class Catalog:
                 raise Conflict(f"{one_line(label)}: {error}") from error
             except ConsulError as error:
                 message = f"{one_line(label)}: {error}"
-                raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+                raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
             self.written.append(label)
 
     def _write(self, change):
@@ -75,12 +75,12 @@ class Catalog:
         try:
             answer = self.client.put("txn", self.client.query, [operation], idempotent=True)
         except ConsulError as error:
-            reason = refusal(error.words)
+            reason = refusal(error.detail)
             if STALE in reason:
                 raise Conflict("another program wrote it since it was read") from error
             if reason:
                 advice = " (the token's policies do not allow this, or no token was given)" if DENIED in reason else ""
-                raise ConsulError(reason + advice, error.status, error.method, error.path, error.words) from error
+                raise ConsulError(reason + advice, error.status, error.method, error.path, error.detail) from error
             raise
         if not answer.data["Results"]:
             raise Conflict("the node is not in the catalog any more")

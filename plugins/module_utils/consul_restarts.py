@@ -10,10 +10,11 @@ import socket
 import time
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.host.dns import A, DNSError, Resolver
+from ansible_collections.dockyard.consul.plugins.module_utils.host.dns import A, DNSError, DNSRefusal, Resolver
 
 RPC_SECONDS = 3
 PAUSE = 0.3
+SILENT, REFUSES, ANSWERS = range(3)
 
 
 def needed_without(servers):
@@ -105,7 +106,7 @@ def autopilot_health(client):
         if error.status != 429:
             raise
         try:
-            return json.loads(error.words)
+            return json.loads(error.detail)
         except ValueError:
             raise error from None
 
@@ -125,10 +126,15 @@ def passing(checks):
     return {identity for identity, check in checks.items() if check["Status"] == "passing"}
 
 
-def dns_answers(port, name, timeout=2.0):
-    """Whether the agent's DNS answers for a name. That a name is not there is an answer, too."""
+def dns_state(port, name, timeout=2.0):
+    """How the agent's DNS answers for a name: SILENT, REFUSES or ANSWERS. That a name is not there is an answer, too.
+
+    It refuses, for example with SERVFAIL, without a leader, or while its token does not exist yet.
+    """
     try:
         Resolver(f"127.0.0.1:{port}", timeout).ask(name, A)
+    except DNSRefusal:
+        return REFUSES
     except DNSError:
-        return False
-    return True
+        return SILENT
+    return ANSWERS

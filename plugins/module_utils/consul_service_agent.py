@@ -113,7 +113,7 @@ class Agent:
             self._register(body)
         except ConsulError as error:  # of many services it is this one
             message = f"service {one_line(identity)}: {error}"
-            raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+            raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
 
     def _register(self, body):
         identity = body["ID"]

@@ -193,7 +193,7 @@ class Sessions:
         try:
             return self.client.put("session/create", self.query, body).data["ID"]
         except ConsulError as error:
-            limits = REFUSED_TTL.search(error.words or "")
+            limits = REFUSED_TTL.search(error.detail or "")
             if limits:
                 raise ConsulError(
                     f"ttl: {body['TTL'].rstrip('s')} is out of range. Consul takes {limits[1]} to {limits[2]} here"
@@ -203,7 +203,7 @@ class Sessions:
             if error.status is not None:
                 raise
             message = f"{error}; whether the session was created is not known: run again"
-            raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+            raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
 
     def renew(self, identity):
         """Whether the session still exists."""

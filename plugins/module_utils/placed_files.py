@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places a whole set of files: plan, validation, backups, the transaction, the record of what was placed, the diff."""
+"""Places a whole set of files: plan, validation, backups, the transaction, the record of what was placed."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shlex
 import shutil
@@ -16,12 +15,17 @@ import subprocess
 import tempfile
 import time
 
-from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_id, group_name, user_id, user_name
+from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_id, user_id
+from ansible_collections.dockyard.consul.plugins.module_utils.conffiles import conffile_sums, md5
+from ansible_collections.dockyard.consul.plugins.module_utils.json_settings import RECORD
 from ansible_collections.dockyard.consul.plugins.module_utils.placing import (
     PlacingError,
     plan,
     sha256,
 )
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_diff import diff_of
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_former import noted_former
+from ansible_collections.dockyard.consul.plugins.module_utils.placing_merge import merged_entries, updated_record
 from ansible_collections.dockyard.consul.plugins.module_utils.placing_transaction import (
     NotPutBack,
     StateFile,
@@ -32,7 +36,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.placing_transactio
     recover,
 )
 
-LONGEST_DIFF = 100_000  # bytes, about what ansible.builtin.copy shows
 LONGEST_OUTPUT = 20  # lines of a validate command
 SHORTEST_SECRET = 8  # characters; a shorter line would hide half of a program's output
 VALIDATE_SECONDS = 300
@@ -44,28 +47,34 @@ class Places:
 
     def __init__(self, root="/"):
         self.record = StateFile(os.path.join(root, "var/lib/dockyard/placed.json"))
+        self.merged = StateFile(os.path.join(root, RECORD.lstrip("/")))
+        self.former = StateFile(os.path.join(root, "var/lib/dockyard/former.json"))
         self.journal = StateFile(os.path.join(root, "var/lib/dockyard/placing.json"))
         self.backups = os.path.join(root, "var/backups/dockyard")
         self.run = os.path.join(root, "run/dockyard")
 
 
 def place(entries, validate=None, check_mode=False, places=None):
-    """Apply the entries, or raise PlacingError and leave the host as it was. Returns the result of the module."""
+    """Apply the entries, or raise PlacingError and leave the host as it was. Returns the result of the module.
+
+    The entries may be a function, which is called when nothing is half done on the host."""
     places = places or Places()
     with _stop_signals_raise(), _lock(places):
         recovered = [] if check_mode else _recovered(places)
         try:
+            entries, merges = merged_entries(entries() if callable(entries) else entries, places.merged.read())
             changes = plan(entries, check_mode)
-            foreign = {change.path for change in _foreign(changes, places.record.read())}
+            replaced = _replaced(changes, places.record.read())
+            foreign = _foreign(replaced)
             backups = {}
             command = Command(validate, entries) if validate and changes else None
             if command and command.is_staged and not (check_mode and _cannot_validate(command, changes)):
                 command.run(_staged, places, entries)
             if not check_mode:
                 if changes:
-                    backups = _carry_out(changes, foreign, entries, command, places)
+                    backups = _carry_out(changes, replaced, entries, merges, command, places)
                 else:
-                    _update_record(places.record, entries)
+                    _update_records(places, entries, merges, changes, backups)
         except (PlacingError, OSError) as error:
             error.recovered = recovered
             raise
@@ -73,6 +82,7 @@ def place(entries, validate=None, check_mode=False, places=None):
         "changed": bool(changes or recovered),
         "changed_paths": sorted({change.path for change in changes} | set(recovered)),
         "backups": backups,
+        "merged": {path: merged.changed for path, merged in merges.items() if merged.changed},
         "diff": [diff_of(change, change.path in foreign) for change in changes],
         "recovered": recovered,
     }
@@ -94,16 +104,16 @@ def _cannot_validate(command, changes):
     )
 
 
-def _carry_out(changes, foreign, entries, command, places):
+def _carry_out(changes, replaced, entries, merges, command, places):
     transaction, backups = Transaction(changes, places.journal), {}
     try:
-        for path in sorted(foreign):
-            backups[path] = _back_up(path, places.backups)
+        for change in sorted(replaced, key=lambda change: change.path):
+            backups[change.path] = _back_up(change.path, places.backups)
         transaction.apply()
         if command and not command.is_staged:
             command.run()
         _ignore_stop_signals()
-        _update_record(places.record, entries)
+        _update_records(places, entries, merges, changes, backups)
         transaction.commit()
     except BaseException as error:
         _ignore_stop_signals()
@@ -133,75 +143,27 @@ def said(error):
 # Backups
 
 
-def _foreign(changes, record):
-    """The changes that replace or remove something that is not as we placed it, nor as its package brought it: it is backed
-    up, and a diff does not show it."""
-    foreign = [
+def _replaced(changes, record):
+    """The changes that replace or remove something that is not as we placed it: it is backed up."""
+    return [
         change
         for change in changes
-        if (change.action in ("write", "remove") and change.before.kind == "link")
-        or (
-            change.action in ("write", "remove")
-            and change.before.kind == "file"
-            and record.get(change.path) != sha256(change.before.content)
+        if change.action in ("write", "remove")
+        and (
+            change.before.kind == "link"
+            or (change.before.kind == "file" and record.get(change.path) != sha256(change.before.content))
         )
     ]
-    sums = conffile_sums([change.path for change in foreign if change.before.kind == "file"])
-    return [
-        change for change in foreign if not (change.path in sums and sums[change.path] == _md5(change.before.content))
-    ]
 
 
-def _md5(content):
-    """As dpkg compares. None where the host's Python has no MD5: then every file counts as modified."""
-    try:
-        return hashlib.md5(content).hexdigest()
-    except ValueError:
-        return None
-
-
-def conffile_sums(paths):
-    """The MD5 that dpkg has of each path that is a conffile."""
-    found = {}
-    if paths and shutil.which("dpkg-query"):
-        packages = owners(_output("dpkg-query", "--search", *paths), paths)
-        if packages:
-            listed = _output("dpkg-query", "--show", "--showformat=${Conffiles}\\n", *packages)
-            found = {path: digest for path, digest in conffiles(listed).items() if path in paths}
-    return found
-
-
-def owners(search, paths):
-    """The packages in C(dpkg --search) that own one of the paths, as C(name) or C(name:architecture)."""
-    packages = set()
-    for line in search.splitlines():
-        names, separator, path = line.rpartition(": ")
-        if separator and path in paths and not names.startswith("diversion by "):
-            packages.update(names.split(", "))
-    return sorted(packages)
-
-
-def conffiles(listed):
-    """{path: MD5} of dpkg's Conffiles, whose lines are a path, its MD5 and sometimes C(obsolete)."""
-    found = {}
-    for line in listed.splitlines():
-        words = line.split()
-        if len(words) >= 2 and "obsolete" not in words[2:]:
-            found[words[0]] = words[1]
-    return found
-
-
-def _output(*command):
-    # There is no AnsibleModule here, so run_command() is not available.  pylint: disable-next=ansible-bad-function
-    done = subprocess.run(
-        command,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    return done.stdout.decode(errors="replace")
+def _foreign(replaced):
+    """Those of them that are not as a package brought them either: a diff does not show them."""
+    sums = conffile_sums([change.path for change in replaced if change.before.kind == "file"])
+    return {
+        change.path
+        for change in replaced
+        if not (change.path in sums and sums[change.path] == md5(change.before.content))
+    }
 
 
 def _back_up(path, folder):
@@ -216,16 +178,26 @@ def _back_up(path, folder):
     return backup
 
 
-def _update_record(record, entries):
-    before = record.read()
+def _update_records(places, entries, merges, changes, backups):
+    before = places.record.read()
+    former = places.former.read()
+    noted = noted_former(former, before, changes, backups)
+    if noted != former:
+        places.former.write(noted)
     after = dict(before)
     for entry in entries:
+        if entry.path in merges and not merges[entry.path].changed:
+            continue  # it may be somebody else's file to the byte
         if entry.state == "file":
             after[entry.path] = sha256(entry.content)
         else:
             after.pop(entry.path, None)
     if after != before:
-        record.write(after)
+        places.record.write(after)
+    before = places.merged.read()
+    after = updated_record(before, entries, merges)
+    if after != before:
+        places.merged.write(after)
 
 
 # Validation
@@ -308,65 +280,6 @@ def _staged(places, entries):
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
-
-
-# The diff
-
-
-def diff_of(change, foreign=False):
-    entry, before = change.entry, change.before
-    wanted = _attributes(entry.owner, entry.group, entry.mode)
-    had = "" if before.kind == "absent" else _attributes(user_name(before.uid), group_name(before.gid), before.mode)
-    if change.action == "write":
-        old, new = _texts(before, entry, foreign)
-        differs = had != wanted
-        return _diff(entry.path, old, new, had if differs else "", wanted if differs else "")
-    if change.action == "attributes":
-        return _diff(entry.path, had + "\n", wanted + "\n")
-    kind = {"directory": "folder"}.get(before.kind, before.kind)
-    if change.action == "make":
-        return _diff(entry.path, "", f"(folder, {wanted})\n")
-    # Without its content: nobody said whether that is a secret.
-    return _diff(entry.path, f"({kind}, {had})\n", "")
-
-
-def _diff(path, before, after, had="", wanted=""):
-    return {
-        "before": before,
-        "after": after,
-        "before_header": f"{path} ({had})" if had else path,
-        "after_header": f"{path} ({wanted})" if wanted else path,
-    }
-
-
-def _attributes(owner, group, mode):
-    return f"owner {owner}, group {group}, mode {mode:04o}"
-
-
-def _texts(before, entry, foreign=False):
-    old = f"(link to {before.target})\n" if before.kind == "link" else _text(before.content)
-    if foreign and before.kind == "file":
-        # Nobody has said whether there is a secret in it.
-        old = "(content hidden: the file was not placed by dockyard.consul)\n"
-    if not entry.secret:
-        return old, _text(entry.content)
-    return ("(content hidden)\n" if old else ""), ("(content hidden, changed)\n" if old else "(content hidden)\n")
-
-
-def _text(content):
-    if content is None:
-        return ""
-    if len(content) > LONGEST_DIFF:
-        return _described("too large to show", content)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return _described("binary", content)
-    return _described("binary", content) if "\0" in text else text
-
-
-def _described(kind, content):
-    return f"({kind}, {len(content)} bytes, sha256 {sha256(content)[:16]})\n"
 
 
 # One run at a time, which ends in order when it is stopped

@@ -20,7 +20,10 @@ class PlacingError(Exception):
 
 
 class Entry(NamedTuple):
-    """The desired state of a path. C(content) is None unless the state is file."""
+    """The desired state of a path. C(content) is None unless the state is file.
+
+    C(merge) has the settings that are merged into the JSON in the file, which gives C(content). Then C(owner), C(group) and
+    C(mode) may be None, for those of the file, and C(texts) is what a diff shows, before and after."""
 
     path: str
     state: str
@@ -29,6 +32,8 @@ class Entry(NamedTuple):
     mode: int
     content: bytes = None
     secret: bool = False
+    merge: dict = None
+    texts: tuple = None
 
 
 class Found(NamedTuple):

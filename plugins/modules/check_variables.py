@@ -12,6 +12,8 @@ description:
   - Compares the variables of the host with the argument specs of the roles, and runs the checks of the roles.
   - Reports every problem of the host in one message. Each line has the variable, its value, and what to do. The value of a
     secret is not shown.
+  - Also checks what the roles of a host require of each other, such as different ports. These are the roles in O(roles), and
+    those that the site runs on the groups of the host.
   - Changes nothing. It runs on the controller, and connects to the host only to look at it, where this run has not done so
     with M(dockyard.consul.look).
   - For all problems of all hosts in one run, use one task on all hosts, in a play with C(any_errors_fatal=true).
@@ -49,6 +51,12 @@ options:
     description: Look at the host first if this run has not done so. With V(false), checks that need the look find nothing.
     type: bool
     default: true
+  names_leftovers:
+    description:
+      - Whether to warn of roles that the host has, and that none of its inventory groups is for any more. Not if the variable
+        C(remove) is set.
+    type: bool
+    default: false
   creates_secrets:
     description:
       - Whether this run creates the missing secrets and tokens of the site after the checks. A missing secret is then no
@@ -69,7 +77,7 @@ EXAMPLES = r"""
   tasks:
     - name: Check the variables
       dockyard.consul.check_variables:
-        roles: "{{ ['consul_client', 'redis', 'registry', 'docker_host', 'nginx_lb'] | intersect(group_names) }}"
+        roles: "{{ lookup('dockyard.consul.site_value', 'roles') }}"
         creates_secrets: true
 """
 

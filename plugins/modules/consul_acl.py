@@ -364,7 +364,7 @@ def carry_out(acls, changes):
         try:
             acls.apply(change)
         except ConsulError as error:
-            failure = ConsulError(f"{key(change)}: {error}", error.status, error.method, error.path, error.words)
+            failure = ConsulError(f"{key(change)}: {error}", error.status, error.method, error.path, error.detail)
             failure.written = done
             raise failure from error
         done.append(key(change))

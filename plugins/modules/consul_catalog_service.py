@@ -143,13 +143,13 @@ class Service:
         try:
             return self.client.put("txn", self.client.query, [operation], idempotent=idempotent).data
         except ConsulError as error:
-            reason = refusal(error.words)
+            reason = refusal(error.detail)
             if expected in reason:
                 return None
             if reason:
                 advice = f" (the token's policies do not allow to {verb} it, or no token was given)"
                 message = f"{self.label}: {reason}{advice if DENIED in reason else ''}"
-                raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+                raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
             raise
 
 

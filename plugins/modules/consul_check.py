@@ -346,7 +346,7 @@ def deregister(agent, identity, found):
     try:
         agent.patient([found]).put("agent/check/deregister/" + identity, idempotent=True)
     except ConsulError as error:
-        if found or "Unknown check" not in (error.words or ""):
+        if found or "Unknown check" not in (error.detail or ""):
             raise
 
 

@@ -202,7 +202,7 @@ def change_reason(maintenance, reason):
         message = (
             f"{error}; maintenance mode was disabled to change its reason, and is still disabled: run the task again"
         )
-        raise ConsulError(message, error.status, error.method, error.path, error.words) from error
+        raise ConsulError(message, error.status, error.method, error.path, error.detail) from error
 
 
 def confirmed(maintenance, wanted):

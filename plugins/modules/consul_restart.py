@@ -15,7 +15,8 @@ description:
     is disabled.
   - A server is restarted only if enough of the other servers are healthy for the cluster to keep its quorum. The module
     waits up to 20 s for that, and fails otherwise. Without a leader there is no quorum to lose, and the server is restarted.
-  - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers.
+  - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
+    refused to answer before the restart, or there is no leader, it may refuse after it.
   - If a restart fails, or its host is lost, this run restarts no further agent. The task then fails on each host that is
     left, and names the host that failed.
 notes:
@@ -137,8 +138,11 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_client impo
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_replacing import replace, running
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_restarts import (
+    ANSWERS,
     PAUSE,
-    dns_answers,
+    REFUSES,
+    SILENT,
+    dns_state,
     known_leader,
     passing,
     wait_for_quorum,
@@ -164,11 +168,24 @@ def service_of(module):
     return Service(module, options)
 
 
-def wait_until_back(client, params, former, has_leader):
+def needed_of_dns(params, has_leader):
+    """What DNS must do after the restart, by what it does before. Without a leader, or before the first run has made its token,
+    it refuses, and a restart changes nothing about that."""
+    if not params["dns_port"]:
+        return SILENT
+    refuses = dns_state(params["dns_port"], name_in_dns(params)) == REFUSES
+    return ANSWERS if has_leader and not refuses else REFUSES
+
+
+def name_in_dns(params):
+    return f"consul.service.{params['domain']}"
+
+
+def wait_until_back(client, params, former, has_leader, dns):
     """ConsulError with what is still missing when the time is over."""
     deadline = time.monotonic() + params["wait_seconds"]
     while True:
-        missing = what_is_missing(client, params, former, has_leader)
+        missing = what_is_missing(client, params, former, has_leader, dns)
         if not missing:
             return
         if time.monotonic() > deadline:
@@ -179,7 +196,7 @@ def wait_until_back(client, params, former, has_leader):
         time.sleep(PAUSE)
 
 
-def what_is_missing(client, params, former, has_leader):
+def what_is_missing(client, params, former, has_leader, dns):
     leader = known_leader(client)
     if leader is None:
         return f"its API at {client.place} does not answer."
@@ -196,7 +213,7 @@ def what_is_missing(client, params, former, has_leader):
         return (
             f"these checks do not pass that passed before: {', '.join(failing)} ({'; '.join(outputs) or 'no output'})."
         )
-    if params["dns_port"] and not dns_answers(params["dns_port"], "consul.service." + params["domain"]):
+    if dns > SILENT and dns_state(params["dns_port"], name_in_dns(params)) < dns:
         return f"its DNS does not answer on 127.0.0.1:{params['dns_port']}."
     return ""
 
@@ -218,11 +235,11 @@ def execute(module, client):
                 has_leader = wait_for_quorum(client, params["server_address"], QUORUM_SECONDS, params["servers"])
             else:
                 has_leader = bool(known_leader(client))
-            former = passing(agent_checks(client))
+            former, dns = passing(agent_checks(client)), needed_of_dns(params, has_leader)
             if replaced:
                 replace(service, replaced, params["data_dir"])
             service.act(unit, decision)
-            wait_until_back(client, params, former, has_leader)
+            wait_until_back(client, params, former, has_leader, dns)
     except SystemdError as error:
         raise ConsulError(str(error)) from error
     return {"changed": is_due, "reasons": decision.reasons if is_due else []}

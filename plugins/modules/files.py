@@ -14,7 +14,7 @@ description:
   - Where M(dockyard.consul.look) has looked at the host in this run, the files are compared on the controller. The host
     is contacted only if one of them differs or is not known. A delegated task always contacts its host.
   - A file that is replaced or removed, and that is not as this module placed it, is first copied to
-    C(/var/backups/dockyard). An unmodified configuration file of a Debian package is not copied.
+    C(/var/backups/dockyard). M(dockyard.consul.remove_files) puts it back.
   - Each new content is written next to its destination and renamed. A file that is a mount, such as C(/etc/resolv.conf)
     in a container, is written in place. A link is replaced by the file.
   - If a run is killed, the next run of this module on the host first puts the old files back.
@@ -35,8 +35,8 @@ options:
         required: true
       state:
         description:
-          - V(file) is a file with O(files[].content), O(files[].src) or O(files[].template). It is the default where
-            one of these is set. Exactly one of them is required.
+          - V(file) is a file with O(files[].content), O(files[].src), O(files[].template) or O(files[].json). It is the
+            default where one of these is set. Exactly one of them is required.
           - V(directory) is a folder.
           - V(absent) removes a file, a link or an empty folder. A folder that is not empty makes the task fail, unless
             all that is in it is listed with V(absent) too. A source may be set, and is not read.
@@ -64,16 +64,34 @@ options:
           - The variable C(ansible_managed) is C(Ansible managed) if it is not set. The other variables that
             M(ansible.builtin.template) adds, such as C(template_path), are not available.
         type: str
+      json:
+        description:
+          - Settings that are merged into the JSON object in the file. All other settings in the file stay.
+          - Mappings are merged at every level. Any other value, such as a list, replaces the value in the file. An empty
+            mapping changes nothing.
+          - A setting that this module placed before is removed when it is listed no longer, unless somebody else has
+            changed it since.
+          - A file that does not exist is made. The task fails if the file does not hold a JSON object, or has a key twice.
+        type: dict
+      json_defaults:
+        description:
+          - Settings that are merged as those in O(files[].json), but that do not replace what somebody else has set.
+          - Allowed only together with O(files[].json), which may be empty.
+        type: dict
       owner:
-        description: Name or number of the user that owns the file.
+        description:
+          - Name or number of the user that owns the file. The default is V(root). With O(files[].json), the owner of a file
+            that exists stays.
         type: str
-        default: root
       group:
-        description: Name or number of the group that owns the file.
+        description:
+          - Name or number of the group that owns the file. The default is V(root). With O(files[].json), the group of a file
+            that exists stays.
         type: str
-        default: root
       mode:
-        description: Permissions as a quoted octal number. The default is V("0644") for a file and V("0755") for a folder.
+        description:
+          - Permissions as a quoted octal number. The default is V("0644") for a file and V("0755") for a folder. With
+            O(files[].json), the permissions of a file that exists stay.
         type: str
       secret:
         description: Hide the content in the diff and in what a validate command prints.
@@ -101,6 +119,9 @@ notes:
   - The contents of all files are kept out of the host's journal. Set O(files[].secret) to hide a content in the diff too.
   - C(/var/lib/dockyard/placed.json) records the SHA-256 sum of each content that was placed. If this file is lost, the
     worst consequence is an unnecessary backup.
+  - C(/var/lib/dockyard/merged.json) records the SHA-256 sum of each setting of O(files[].json) that was placed. If this
+    file is lost, these settings count as those of somebody else.
+  - A diff of O(files[].json) shows the settings that change. The old value is hidden if this module did not place it.
   - In check mode a user, a group, a parent folder or a file on the controller may be missing.
   - Access control lists and extended attributes of a replaced file are lost. Those of an unchanged file remain.
 attributes:
@@ -135,6 +156,13 @@ EXAMPLES = r"""
       - {path: /etc/nginx/shop.pem, src: shop.pem}
       - {path: /etc/nginx/shop.key, src: shop.key, mode: "0600", secret: true}
     validate: nginx -t
+
+- name: Merge settings into a file that is not ours
+  dockyard.consul.files:
+    files:
+      - path: /etc/docker/daemon.json
+        json: {live-restore: true}
+        json_defaults: {log-driver: json-file, log-opts: {max-size: 10m}}
 """
 
 RETURN = r"""
@@ -150,6 +178,13 @@ backups:
   type: dict
   sample:
     /etc/consul.d/site.json: /var/backups/dockyard/etc/consul.d/site.json.20260730T101500Z
+merged:
+  description:
+    - The settings of each O(files[].json) that were changed, as JSON pointers. In check mode, those that would be changed.
+  returned: success
+  type: dict
+  sample:
+    /etc/docker/daemon.json: [/live-restore, /log-opts/max-size]
 diff:
   description: One entry per changed path. Empty if not in diff mode.
   returned: success
@@ -163,6 +198,7 @@ diff:
 """
 
 import base64
+import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -172,21 +208,31 @@ from ansible_collections.dockyard.consul.plugins.module_utils.placing_transactio
 
 # Before each content, so that hiding the contents in the result hides no word that happens to be equal to one.
 PREFIX = "base64:"
+# As PREFIX, before the settings that are merged.
+MERGE_PREFIX = "base64-merge:"
 
 
 def entries_of(files, contents):
-    return [
-        Entry(
-            path=file["path"],
-            state=file["state"],
-            owner=file["owner"],
-            group=file["group"],
-            mode=int(file["mode"], 8),
-            content=base64.b64decode(contents[file["path"]][len(PREFIX) :]) if file["state"] == "file" else None,
-            secret=file["secret"],
-        )
-        for file in files
-    ]
+    return [entry_of(file, contents.get(file["path"])) for file in files]
+
+
+def entry_of(file, text):
+    prefix, content, settings = PREFIX, None, None
+    if file["state"] == "file":
+        prefix = MERGE_PREFIX if text.startswith(MERGE_PREFIX) else PREFIX
+        content = base64.b64decode(text[len(prefix) :])
+    if prefix == MERGE_PREFIX:
+        content, settings = None, json.loads(content)
+    return Entry(
+        path=file["path"],
+        state=file["state"],
+        owner=file["owner"],
+        group=file["group"],
+        mode=int(file["mode"], 8) if file["mode"] else None,
+        content=content,
+        secret=file["secret"],
+        merge=settings,
+    )
 
 
 def put_back(recovered):
@@ -209,9 +255,11 @@ def main():
                     "content": {"type": "str"},
                     "src": {"type": "raw"},
                     "template": {"type": "str"},
+                    "json": {"type": "dict"},
+                    "json_defaults": {"type": "dict"},
                     "when": {"type": "bool", "default": True},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
                     "mode": {"type": "str"},
                     "secret": {"type": "bool", "default": False, "no_log": False},
                 },

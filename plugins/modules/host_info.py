@@ -80,9 +80,15 @@ options:
     type: list
     elements: str
     default: []
+  json_files:
+    description: JSON files that M(dockyard.consul.files) merges settings into.
+    type: list
+    elements: str
+    default: []
   digest_key:
     description:
-      - Key of the digests in RV(paths) and RV(consul_data), in hexadecimal. Without it there are no digests.
+      - Key of the digests in RV(paths), RV(json_files) and RV(consul_data), in hexadecimal. Without it there are no
+        digests.
       - A digest is the HMAC-SHA256 of the content with this key.
     type: str
   packages:
@@ -119,7 +125,8 @@ options:
     elements: str
     default: []
   nginx:
-    description: Read the version of nginx.
+    description:
+      - Read the version of nginx, and from its configuration files where its servers listen, for which names.
     type: bool
     default: false
   nginx_status_port:
@@ -128,6 +135,10 @@ options:
       - With V(0), nginx is not asked.
     type: int
     default: 0
+  redis:
+    description: Read the settings in C(/etc/redis/redis.conf) that the role P(dockyard.consul.redis#role) sets.
+    type: bool
+    default: false
   services:
     description:
       - Services to look up in DNS, in the form of the variable C(nginx_lb_services) of the role
@@ -234,6 +245,32 @@ patterns:
   type: list
   elements: str
   sample: ["/etc/redis/*"]
+json_files:
+  description: The settings in the JSON files, by path. A file that does not exist has none.
+  returned: with O(json_files)
+  type: dict
+  contains:
+    error:
+      description: Why it could not be read, the end of a sentence about the file. V(null) if it could.
+      type: str
+      sample: null
+    settings:
+      description:
+        - The settings by JSON pointer. C(digest) is that of the value as JSON, with sorted keys and without spaces.
+        - C(placed) tells whether M(dockyard.consul.files) placed this value.
+      type: dict
+      sample: {/log-opts/max-size: {digest: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, placed: true}}
+    changed:
+      description: When M(dockyard.consul.files) changed or removed a setting, in microseconds since 1970.
+      type: dict
+      sample: {/log-opts/max-size: 1764170000123456}
+origins:
+  description:
+    - Of each file in RV(paths) where it comes from. V(placed) is a file that is as M(dockyard.consul.files) placed it,
+      V(package) a conffile of O(packages) that is as its package brought it. All other files are missing.
+  returned: with O(paths) and O(packages), if the host has dpkg and the record of M(dockyard.consul.files) can be read
+  type: dict
+  sample: {/etc/redis/site.conf: placed, /etc/redis/redis.conf: package}
 packages:
   description: The version of each package, an empty string if it is not installed.
   returned: with O(packages), if the host has dpkg and it can be read
@@ -264,6 +301,10 @@ resolver:
       description: Why not all of it could be read, V(null) if it could.
       type: str
       sample: null
+    resolv_conf:
+      description: The content of C(/etc/resolv.conf), empty if there is none.
+      type: str
+      sample: "nameserver 127.0.0.53"
     nameservers:
       description: The nameservers in C(/etc/resolv.conf).
       type: list
@@ -271,8 +312,8 @@ resolver:
       sample: [127.0.0.53]
     managers:
       description:
-        - The programs on this host that write C(/etc/resolv.conf), of V(systemd-resolved), V(NetworkManager), V(dhclient)
-          and V(resolvconf), in the order of their precedence.
+        - The programs on this host that write C(/etc/resolv.conf), of V(systemd-resolved), V(NetworkManager), V(dhclient),
+          V(resolvconf) and V(dhcpcd), in the order of their precedence.
         - V(systemd-resolved) is there only if C(/etc/resolv.conf) names it.
       type: list
       elements: str
@@ -582,6 +623,21 @@ docker:
       description: Its version.
       type: str
       sample: 26.1.5
+    live_restore:
+      description: Whether containers keep running while the engine restarts.
+      type: bool
+      sample: true
+    swarm:
+      description: Whether the engine is a node of a swarm.
+      type: bool
+      sample: false
+    flags:
+      description:
+        - The names of the options on its command line, without their values. C(config-file) is there if it is another file
+          than C(/etc/docker/daemon.json).
+      type: list
+      elements: str
+      sample: [containerd, host]
     containers:
       description:
         - All containers. RV(ignore:kept) tells whether the restart policy is C(always) or C(unless-stopped).
@@ -620,6 +676,81 @@ nginx:
       description: The version of the program.
       type: str
       sample: 1.26.3
+    config:
+      description: What its configuration files say, as nginx would read them.
+      returned: with O(nginx), if nginx is installed
+      type: dict
+      contains:
+        error:
+          description: Why not all of it could be read, V(null) if it could.
+          type: str
+          sample: null
+        user:
+          description: The value of C(user), V(null) if it is not set.
+          type: str
+          sample: www-data
+        error_log:
+          description: The value of C(error_log) outside of C(http), V(null) if it is not set.
+          type: str
+          sample: /var/log/nginx/error.log
+        worker_connections:
+          description: The value of C(worker_connections), V(null) if it is not set.
+          type: str
+          sample: "768"
+        servers:
+          description:
+            - The servers in the order in which nginx reads them. The C(kind) is V(http), V(stream) or V(mail).
+            - C(listen) has the arguments of each directive C(listen), C(names) those of C(server_name).
+          type: list
+          elements: dict
+          sample: [{kind: http, file: /etc/nginx/sites-enabled/shop, line: 3, listen: ["80"], names: [shop.example.com]}]
+        includes:
+          description: What is included inside of C(http), and how many servers nginx has read by the end of it.
+          type: list
+          elements: dict
+          sample: [{pattern: /etc/nginx/conf.d/*.conf, servers: 2}]
+        welcome_sites:
+          description:
+            - Files of servers that are as the package brought them, or lead to one that is, if the folder that they
+              serve has only the package's own pages.
+          type: list
+          elements: str
+          sample: [/etc/nginx/sites-enabled/default]
+        nginx_conf:
+          description:
+            - The text of C(/etc/nginx/nginx.conf) if RV(origins) has it. It has no secrets then. Otherwise V(null).
+          type: str
+          sample: "user www-data;"
+redis:
+  description: The settings of Redis, V(null) if there is no C(/etc/redis/redis.conf).
+  returned: with O(redis)
+  type: dict
+  contains:
+    error:
+      description: Why not all of it could be read, V(null) if it could.
+      type: str
+      sample: null
+    bind:
+      description: The addresses of C(bind), without a leading C(-). Empty if it is not set.
+      type: list
+      elements: str
+      sample: [127.0.0.1, "::1"]
+    port:
+      description: The port.
+      type: int
+      sample: 6379
+    password:
+      description: Whether C(requirepass) is set.
+      type: bool
+      sample: true
+    password_digest:
+      description: A digest of the password, V(null) without O(digest_key).
+      type: str
+      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    users:
+      description: Whether C(user) or C(aclfile) is set.
+      type: bool
+      sample: false
 dns:
   description: What each of O(services) resolves to.
   returned: success
@@ -691,10 +822,14 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     consul_process,
     dns,
     docker,
+    json_files,
     nginx,
+    nginx_config,
+    origins,
     packages,
     paths,
     programs,
+    redis_config,
     resolver,
 )
 from ansible_collections.dockyard.consul.plugins.module_utils.service_state import SystemdError, read_units
@@ -719,6 +854,8 @@ def execute(module, client):
         known["docker"] = docker.look_at_docker(docker.Docker(timeout), params["docker_images"])
     if params["nginx"] or params["nginx_status_port"]:
         known["nginx"] = nginx.look_at_nginx(nginx_version, params["nginx_status_port"], timeout)
+    if params["redis"]:
+        known["redis"] = redis_config.look_at_redis(key)
     nameserver = dns.Resolver(params["nameserver"], min(timeout, 3))
     known["dns"] = dns.look_up(params["services"], params["domain"], nameserver)
     known["certificates"] = certificates.look_at_certificates(params["certificates"])
@@ -729,10 +866,9 @@ def execute(module, client):
     if params["consul_binaries"]:
         known["consul_binaries"] = consul_binary.look_at_binaries(consul_versions)
     if dpkg:
-        try:
-            known["packages"] = packages.versions(params["packages"], dpkg.output(expected=packages.EXIT_CODES))
-        except programs.ProgramError as error:
-            known["errors"]["packages"] = str(error)
+        look_at_packages(params, dpkg, known)
+    if params["nginx"] and nginx_version:
+        known["nginx"]["config"] = nginx_config.look_at_config(known.get("origins", {}))
     return known
 
 
@@ -765,8 +901,25 @@ def look_at_files(params, key, known):
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
+    if params["json_files"]:
+        known["json_files"] = json_files.look_at_json_files(params["json_files"], key)
     if params["programs"]:
         known["programs"] = {name: programs.find_program(name) for name in params["programs"]}
+
+
+def look_at_packages(params, dpkg, known):
+    try:
+        output = dpkg.output(expected=packages.EXIT_CODES)
+    except programs.ProgramError as error:
+        known["errors"]["packages"] = str(error)
+        return
+    known["packages"] = packages.versions(params["packages"], output)
+    if params["paths"]:
+        conffiles = packages.conffile_md5s(output)
+        try:
+            known["origins"] = origins.look_at_origins(known["paths"], conffiles)
+        except OSError as error:
+            known["errors"]["origins"] = str(error)
 
 
 def look_at_units(module, known):
@@ -820,6 +973,7 @@ def main():
             "consul_data_dirs": names,
             "consul_config_dirs": names,
             "paths": names,
+            "json_files": names,
             "digest_key": {"type": "str", "no_log": True},
             "packages": names,
             "programs": names,
@@ -830,6 +984,7 @@ def main():
             "docker_images": names,
             "nginx": {"type": "bool", "default": False},
             "nginx_status_port": {"type": "int", "default": 0},
+            "redis": {"type": "bool", "default": False},
             "services": {"type": "list", "elements": "dict", "default": []},
             "nameserver": {"type": "str", "default": "127.0.0.1"},
             "domain": {"type": "str", "default": "consul"},

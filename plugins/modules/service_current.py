@@ -28,6 +28,8 @@ notes:
   - A unit that crashes while the module waits is an error, even if systemd starts it again. A unit of C(Type=simple),
     C(exec) or C(idle) has to run for 1 s.
   - Requires root on the host, and systemd 248 or newer.
+  - With the task keyword C(throttle), so many hosts at a time start, reload or restart the unit, whatever the strategy. After
+    the first failure, the other hosts fail and leave the unit as it is.
   - A failed task leaves the look as it was. Look again in a C(rescue) section.
 author:
   - The dockyard.consul authors (@dockyard)

@@ -73,7 +73,7 @@ def tokens(v: Mapping[str, Any], server: bool, version: Sequence[int]) -> dict[s
         # The servers make it when they first elect a leader, so no bootstrap call is needed, whose answer could be lost.
         # https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/acl
         found["initial_management"] = v["consul_agent_acl_management_token"]
-    elif v["consul_agent_acl_default_policy"] == "deny":
+    if v["consul_agent_acl_default_policy"] == "deny":
         # Under deny, DNS needs a token to read with.
         found["dns" if tuple(version) >= DNS_TOKEN_SINCE else "default"] = v["consul_agent_acl_dns_token"]
     return found

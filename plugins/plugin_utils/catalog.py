@@ -116,7 +116,7 @@ def assemble(
 class Reader:
     def __init__(self, client: ConsulClient) -> None:
         self.client = client
-        self.datacenter = {"dc": client.datacenter} if client.datacenter else {}
+        self.datacenter = client.query
 
     def read(self, query: Query) -> Catalog:
         """Read what the query asks for. Without a leader, any server answers, and a warning says so."""
@@ -125,7 +125,7 @@ class Reader:
             try:
                 self._read(query, catalog)
             except ConsulError as error:
-                if "leader" not in (error.words or ""):
+                if "leader" not in (error.detail or ""):
                     raise
                 catalog = Catalog(has_leader=False)
         if not catalog.has_leader:
@@ -149,7 +149,7 @@ class Reader:
         try:
             return bool(self.client.get("status/leader", self.datacenter).data)
         except ConsulError as error:
-            if "leader" not in (error.words or ""):
+            if "leader" not in (error.detail or ""):
                 raise
             return False
 
@@ -174,8 +174,8 @@ class Reader:
         try:
             answers = self._get_all(calls)
         except ConsulError as error:
-            if query.filter and "expression" in (error.words or ""):
-                raise ConsulError(f"filter {query.filter!r}: {error}", error.status, words=error.words) from error
+            if query.filter and "expression" in (error.detail or ""):
+                raise ConsulError(f"filter {query.filter!r}: {error}", error.status, detail=error.detail) from error
             raise
         checks, nodes = (answers.pop(), answers.pop()) if query.all_nodes else ([], [])
         catalog.nodes, catalog.instances = assemble(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.dockyard.consul.plugins.module_utils.json_settings import canonical, goal
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
-SOURCES = ("content", "src", "template")
-KEYS = {"path", "state", "when", "owner", "group", "mode", "secret", *SOURCES}
+SOURCES = ("content", "src", "template", "json")
+KEYS = {"path", "state", "when", "owner", "group", "mode", "secret", "json_defaults", *SOURCES}
 DEFAULT_MODES = {"file": "0644", "directory": "0755", "absent": "0000"}
 # Exists after a run that was killed. The module then undoes what that run left.
 JOURNAL = "/var/lib/dockyard/placing.json"
@@ -32,15 +34,17 @@ class InvalidOption(Exception):
 
 @dataclass(frozen=True)
 class Entry:
+    """C(owner), C(group) and C(mode) are None where those of a file that is merged with stay."""
+
     path: str
     state: str
-    owner: str
-    group: str
-    mode: str
+    owner: str | None
+    group: str | None
+    mode: str | None
     secret: bool
     source: str | None = None
     value: Any = None
-    """The text, file or template that C(source) names."""
+    """The text, file or template that C(source) names, or both kinds of settings that are merged."""
 
 
 def entries_of(files: object) -> list[Entry]:
@@ -81,34 +85,51 @@ def _entry(number: int, file: object) -> Entry:
     if state not in DEFAULT_MODES:
         allowed = ", ".join(DEFAULT_MODES)
         raise InvalidOption(
-            f"{path}: {f'{state!r} is not a state' if state else 'set content, src, template or state'}."
+            f"{path}: {f'{state!r} is not a state' if state else 'set content, src, template, json or state'}."
             f" States: {allowed}.",
             given.get("state", file),
         )
     if state == "file" and not sources:
-        raise InvalidOption(f"{path}: set one of content, src or template.", file)
+        raise InvalidOption(f"{path}: set one of content, src, template or json.", file)
     if state == "directory" and sources:
         raise InvalidOption(f"{path}: state {state} takes no {sources[0]}.", file)
     if state == "absent":  # where a variable decides whether there is a file, its content may stand there
         sources = []
+    elif "json_defaults" in given and sources != ["json"]:
+        raise InvalidOption(f"{path}: json_defaults requires json, which may be empty.", file)
+    value = given[sources[0]] if sources else None
+    if sources == ["json"]:
+        value = {source: _settings(path, source, given) for source in ("json", "json_defaults")}
     for source in sources:
-        if source == "src" and is_list_of_files(given[source]):
+        if source == "json" or (source == "src" and is_list_of_files(given[source])):
             continue
         if not isinstance(given[source], str) or (source != "content" and not given[source]):
             kind = (
                 "text (for a structure use a filter such as to_json)" if source == "content" else "the path of a file"
             )
             raise InvalidOption(f"{path}: {source} must be {kind}.", file)
+    stays = sources == ["json"]
     return Entry(
         path=str(path),
         state=str(state),
-        owner=_name(path, "owner", given),
-        group=_name(path, "group", given),
-        mode=_mode(path, state, given),
+        owner=None if stays and "owner" not in given else _name(path, "owner", given),
+        group=None if stays and "group" not in given else _name(path, "group", given),
+        mode=None if stays and "mode" not in given else _mode(path, state, given),
         secret=_truth(path, "secret", given, False),
         source=sources[0] if sources else None,
-        value=given[sources[0]] if sources else None,
+        value=value,
     )
+
+
+def _settings(path: str, source: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping as plain JSON."""
+    value = given.get(source, {})
+    if not isinstance(value, Mapping):
+        raise InvalidOption(f"{path}: {source} must be a mapping.", value)
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InvalidOption(f"{path}: {source} cannot be written as JSON: {error}.", value) from None
 
 
 def _name(path: str, key: str, given: Mapping[str, Any]) -> str:
@@ -163,9 +184,28 @@ def is_as_wanted(entry: Entry, content: bytes | None, known: Look) -> bool:
         found = {"type": "directory", **found["folder"]}
     if entry.state == "absent" or found["type"] != entry.state:
         return found["type"] == entry.state
-    if [found.get(key) for key in ("mode", "owner", "group")] != [entry.mode, entry.owner, entry.group]:
+    wanted = {"mode": entry.mode, "owner": entry.owner, "group": entry.group}
+    if any(value not in (None, found.get(key)) for key, value in wanted.items()):
         return False
+    if entry.source == "json":
+        return is_merged(entry, known)
     return content is None or found.get("digest") == look.digest(content)
+
+
+def is_merged(entry: Entry, known: Look) -> bool:
+    """Whether the look says that the file has the settings that are merged into it, and no former ones of ours."""
+    file = (known.get("json_files") or {}).get(entry.path)
+    if not file or file["error"]:
+        return False
+    found = file["settings"]
+    target, _kept = goal(
+        entry.value["json"], entry.value["json_defaults"], {name: one["placed"] for name, one in found.items()}
+    )
+    if any(one["placed"] and name not in target for name, one in found.items()):
+        return False
+    return all(
+        name in found and found[name]["digest"] == look.digest(canonical(value)) for name, value in target.items()
+    )
 
 
 def was_interrupted(known: Look) -> bool:

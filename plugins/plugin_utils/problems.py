@@ -16,6 +16,7 @@ class Problem(NamedTuple):
     variable: str  # the variable to correct; Ansible shows the file and line that set it
     text: str  # one sentence or two: what is wrong, and what to do
     is_consequence: bool = False  # shown only if nothing else is wrong
+    is_warning: bool = False  # the run goes on
 
 
 class Unusable(Exception):

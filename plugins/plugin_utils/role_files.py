@@ -31,7 +31,7 @@ BASES = {
     "consul_server": Base(
         "consul_agent",
         True,
-        {"consul_agent_face_config": {"server": True}, "consul_agent_dns_port": "{{ consul_server_dns_port }}"},
+        {"consul_agent_face_config": {"server": True}},
     ),
     "consul_client": Base("consul_agent", True, {"consul_agent_face_config": {}}),
     "mydemo": Base("release", False, {}),

@@ -14,10 +14,15 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
+# The roles of playbooks/site.yml, in its order. Each runs on the group with its name.
+ROLES = ("consul_server", "consul_client", "redis", "registry", "docker_host", "mydemo", "nginx_lb")
 NAMES = (
+    "roles",
+    "uses_resolver",
     "node_name",
     "lan_address",
     "datacenter",
@@ -26,6 +31,7 @@ NAMES = (
     "servers",
     "acl_server",
     "acl_server_candidates",
+    "acl_server_ready",
     "secrets_dir",
     "acl_enabled",
     "dns_cache_seconds",
@@ -38,6 +44,23 @@ class SiteValues(Mapping[str, Any]):
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables
+
+    @cached_property
+    def roles(self) -> list[str]:
+        """The roles that the site runs on this host, by its groups. A host runs one agent: in both groups, it is a server."""
+        groups = self._variables.get("group_names") or []
+        found = [role for role in ROLES if role in groups]
+        return [role for role in found if role != "consul_client" or "consul_server" not in found]
+
+    @cached_property
+    def uses_resolver(self) -> bool:
+        """Whether the host has an agent and uses it as its nameserver."""
+        if not {"consul_server", "consul_client"} & set(self.roles):
+            return False
+        given = self._variables.get("consul_agent_resolver")
+        if given is None or given == "":
+            return int(self._variables.get("consul_agent_dns_port") or 53) == 53
+        return boolean(given)
 
     @cached_property
     def node_name(self) -> str:
@@ -87,6 +110,12 @@ class SiteValues(Mapping[str, Any]):
         in_play = self._variables.get("ansible_play_hosts_all") or []
         unknown = [server for server in self.servers if server not in in_play and not self._look_of(server)]
         return sorted(unknown, key=lambda server: not self._facts_of(server).get("interfaces"))
+
+    @cached_property
+    def acl_server_ready(self) -> bool:
+        """Whether C(acl_server) takes tokens now, by this run's look: it knows a leader, and its cluster has ACLs."""
+        agent = self._look_of(self.acl_server).get("consul") or {}
+        return bool(agent.get("leader")) and agent.get("acl_default_policy") != "disabled"
 
     @cached_property
     def secrets_dir(self) -> str:

@@ -110,6 +110,14 @@ class Values(Mapping[str, Any]):
             return True
         return name in self._defaults and self._given[name] == self._defaults[name]
 
+    def is_given(self, name: str) -> bool:
+        """Whether the user set the variable, be it to its default. In a role, its defaults are variables as well."""
+        if not Origin:
+            return not self.is_default(name)
+        tag = Origin.get_tag(self._given.get(name))
+        of_role = tag and str(tag.path).endswith(f"/roles/{self.role}/defaults/main.yml")
+        return name not in self._passed and name in self._given and not of_role
+
     def is_set(self, name: str) -> bool:
         """Whether the user set the variable to something that is not empty. Secrets are read only where this is true:
         a default one may not exist yet."""

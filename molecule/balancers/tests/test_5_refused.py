@@ -67,7 +67,7 @@ TWINS = {"name": "twins", "port": "srv", "listen": 8080}
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
 def test_refused(lab, configure, variables, says):
-    what_runs = "sha256sum /etc/nginx/*; systemctl show --property MainPID,ExecReload nginx"
+    what_runs = "sha256sum /etc/nginx/* /etc/nginx/sites-enabled/*; systemctl show --property MainPID,ExecReload nginx"
     before = lab.exec("lb1", what_runs)
     done = configure("--limit", "lb1", **variables)
     assert not done.ok, done.output
@@ -114,10 +114,12 @@ def test_a_port_that_another_process_holds(lab, configure):
 def test_the_mode_is_changed_under_load(lab, configure):
     """To variables and back, which takes the set of instances away and brings an empty one."""
     with Load(f"http://{lab.address('lb2')}/", rate=50) as load:
-        for mode, line in (("variable", "set $upstream_name"), ("resolve", "zone hello 1m")):
+        for mode, line in (("variable", "set $nginx_lb_upstream"), ("resolve", "zone nginx_lb_hello 1m")):
             done = configure("--limit", "lb2", nginx_lb_mode=mode, nginx_lb_services=[HELLO])
             assert done.ok, done.output
-            assert line in lab.exec("lb2", "cat /etc/nginx/nginx.conf")
+            assert line in lab.exec("lb2", "cat /etc/nginx/sites-enabled/zz_nginx_lb.conf")
             load.go_on(2)
     assert not load.failures, load.failures[:3]
-    assert "server hello.service.consul:7000 resolve" in lab.exec("lb2", "cat /etc/nginx/nginx.conf")
+    assert "server hello.service.consul:7000 resolve" in lab.exec(
+        "lb2", "cat /etc/nginx/sites-enabled/zz_nginx_lb.conf"
+    )

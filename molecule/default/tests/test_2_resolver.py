@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names: on every client, in a bridge container, after a restart of the host, and with no server left."""
+"""Names: on every host, in a bridge container, after a restart of the host, and with no server left."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def look_up_in_bridge_container(lab, host: str, name: str) -> str:
 
 
 def test_consul_answers_on_port_53_as_user_consul(lab):
-    for host in lab.hosts("consul_client"):
+    for host in lab.hosts():
         see_that_consul_answers_without_root(lab, host)
 
 
 def test_resolv_conf_asks_the_agent_first(lab):
-    for host in lab.hosts("consul_client"):
+    for host in lab.hosts():
         see_resolv_conf(lab, host)
 
 
-def test_names_resolve_on_every_client(lab, outside):
-    for host in lab.hosts("consul_client"):
+def test_names_resolve_on_every_host(lab, outside):
+    for host in lab.hosts():
         see_that_names_resolve(lab, host, outside)
 
 

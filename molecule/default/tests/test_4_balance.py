@@ -109,9 +109,9 @@ def six(lab) -> Iterator[set[str]]:
     lab.exec("redis1", "systemctl stop six; rm /run/six.py")
 
 
-@pytest.mark.parametrize("resolver", ["the host's own agent", "the server's port 8600"])
+@pytest.mark.parametrize("resolver", ["the host's own agent", "the server"])
 def test_six_instances_are_all_reached(lab, nginx, six, resolver):
-    resolvers = ["127.0.0.1"] if "own" in resolver else [f"{lab.address('consul1')}:8600"]
+    resolvers = ["127.0.0.1"] if "own" in resolver else [lab.address("consul1")]
     run = nginx(nginx_lb_services=[MYDEMO, SIX], nginx_lb_resolvers=resolvers)
     assert run.ok, run.output
     lab.wait_for(lambda: len(lab.consul("health/service/six?passing", "lb1")) == 6, 10, "all six are known at lb1")
@@ -131,7 +131,9 @@ def test_a_service_without_an_instance_is_plainly_unavailable(lab, nginx):
 
 def test_what_nginx_refuses_leaves_the_running_one_as_it_was(lab, nginx):
     """A word that only `nginx -t` knows to be wrong; what the role itself can tell stops the run earlier."""
-    what_runs = "sha256sum /etc/nginx/nginx.conf; systemctl show --property MainPID,ExecReload nginx"
+    what_runs = (
+        "sha256sum /etc/nginx/sites-enabled/zz_nginx_lb.conf; systemctl show --property MainPID,ExecReload nginx"
+    )
     before = lab.exec("lb1", what_runs)
     run = nginx(nginx_lb_next_upstream="error sometimes")
     assert not run.ok and 'invalid value "sometimes"' in run.output.replace('\\"', '"'), run.output
@@ -145,7 +147,7 @@ def test_a_run_that_was_cut_short_is_made_good_by_the_next(lab, nginx):
     elsewhere = {"nginx_lb_status_port": 8082}
     status = "curl --fail --silent http://127.0.0.1:8082/nginx_status"
     lab.interrupted_playbook("Ensure that nginx runs with this configuration", "playbooks/nginx_lb.yml", **elsewhere)
-    assert lab.exec("lb1", "grep 8082 /etc/nginx/nginx.conf")
+    assert lab.exec("lb1", "grep 8082 /etc/nginx/sites-enabled/zz_nginx_lb.conf")
     assert lab.fails("lb1", status)
 
     assert nginx(**elsewhere).ok

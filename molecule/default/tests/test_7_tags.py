@@ -41,9 +41,9 @@ RUNS = [
         Tag("consul_tokens", "consul1"),
         Tag("redis_config", "redis1", "echo maxclients 99 >>/etc/redis/site.conf"),
         Tag("registry_config", "registry1", "echo >>/etc/docker/registry/config.yml"),
-        Tag("docker_host_config", "app1", "echo >>/etc/docker/daemon.json"),
+        Tag("docker_host_config", "app1", "sed -i /live-restore/d /etc/docker/daemon.json"),
         Tag("mydemo_kv", "app1", f"curl -sSf {API}/kv/redis?raw | sed s/Hello/Bye/ | curl -sSf -T - {API}/kv/redis"),
-        Tag("nginx_lb_config", "lb1", "echo >>/etc/nginx/nginx.conf"),
+        Tag("nginx_lb_config", "lb1", "echo >>/etc/nginx/sites-enabled/zz_nginx_lb.conf"),
     ],
     [
         Tag("consul_config", "redis1", "echo >>/etc/consul.d/consul.json"),
@@ -51,7 +51,7 @@ RUNS = [
         Tag("registry_service", "registry1", "touch /etc/docker/registry/config.yml"),
         Tag("docker_host_service", "app1", "touch /etc/docker/daemon.json"),
         Tag("mydemo_build", "app1"),
-        Tag("nginx_lb_service", "lb1", "touch /etc/nginx/nginx.conf"),
+        Tag("nginx_lb_service", "lb1", "touch /etc/nginx/sites-enabled/zz_nginx_lb.conf"),
     ],
     [
         Tag("consul_service", "redis1", "touch /etc/consul.d/consul.json"),

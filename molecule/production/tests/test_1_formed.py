@@ -73,10 +73,10 @@ def test_both_load_balancers_answer_from_every_instance(lab):
 def test_each_load_balancer_is_in_the_mode_that_its_nginx_takes(lab):
     """One in each: what is said of both load balancers is said of both modes."""
     # These lines alone: a test that fails shows what it has looked at, and `nginx -T` tells the token of the metrics.
-    look = "grep -e 'set $upstream_name ' -e ' resolve ' /etc/nginx/nginx.conf"
+    look = "grep -e 'set $nginx_lb_upstream ' -e ' resolve ' /etc/nginx/sites-enabled/zz_nginx_lb.conf"
     lines = {host: lab.exec(host, look) for host in ("lb1", "lb2")}
-    assert lines["lb1"] == "set $upstream_name mydemo.service.consul;"
-    assert "server mydemo.service.consul:5000 resolve " in lines["lb2"] and "$upstream_name" not in lines["lb2"]
+    assert lines["lb1"] == "set $nginx_lb_upstream mydemo.service.consul;"
+    assert "server mydemo.service.consul:5000 resolve " in lines["lb2"] and "$nginx_lb_upstream" not in lines["lb2"]
 
 
 def test_a_user_is_sent_on_to_https_by_the_name(lab):

@@ -22,6 +22,10 @@ class DNSError(Exception):
     pass
 
 
+class DNSRefusal(DNSError):
+    """The nameserver replied that it has no answer."""
+
+
 class Resolver:
     """A nameserver, asked as nginx asks: over UDP, and over TCP what is cut short there."""
 
@@ -75,7 +79,7 @@ def answers(reply, kind):
     if rcode == 3:  # no such name
         return []
     if rcode:
-        raise DNSError(RCODES.get(rcode, f"rcode {rcode}"))
+        raise DNSRefusal(RCODES.get(rcode, f"rcode {rcode}"))
     at = 12
     for _question in range(questions):
         _name, at = unpacked(reply, at)

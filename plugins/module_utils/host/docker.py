@@ -46,8 +46,8 @@ class Docker:
             words = f"no answer within {self.timeout:g} s" if isinstance(cause, socket.timeout) else to_native(cause)
             raise DockerError(f"GET {path} at {self.socket_path}: {words}") from error
 
-    def refuse_if_stopped(self):
-        """systemd listens on the socket for an engine that does not run, and would start it."""
+    def pid(self):
+        """The process of the engine. systemd listens on the socket for an engine that does not run, and would start it."""
         try:
             with open(self.pid_file, encoding="ascii") as file:
                 pid = file.read().strip()
@@ -55,13 +55,17 @@ class Docker:
             pid = ""
         if not pid or not os.path.exists("/proc/" + pid):
             raise DockerError(f"the engine does not run: {self.pid_file} names no process; see systemctl status docker")
+        return pid
 
 
 def look_at_docker(docker, images=()):
     found = {"error": None}
     try:
-        docker.refuse_if_stopped()
-        found["version"] = docker.get("/version")["Version"]
+        found["flags"] = flags_of(docker.pid())
+        info = docker.get("/info")
+        found["version"] = info["ServerVersion"]
+        found["live_restore"] = info["LiveRestoreEnabled"]
+        found["swarm"] = info["Swarm"]["LocalNodeState"] not in ("", "inactive")
         containers = [container(docker, one) for one in docker.get("/containers/json?all=1")]
         found["containers"] = sorted((one for one in containers if one), key=lambda one: one["name"])
         if images:
@@ -69,6 +73,26 @@ def look_at_docker(docker, images=()):
     except DockerError as error:
         return {"error": str(error)}
     return found
+
+
+DEFAULT_CONFIG_FILE = "--config-file[=\0]/etc/docker/daemon.json\0"
+SHORT_FLAGS = {
+    "-H": "host", "-D": "debug", "-l": "log-level", "-g": "graph", "-b": "bridge", "-s": "storage-driver", "-G": "group",
+    "-p": "pidfile",
+}  # fmt: skip
+
+
+def flags_of(pid, proc="/proc"):
+    """The names of the options on a command line. A value may be a secret."""
+    try:
+        with open(os.path.join(proc, pid, "cmdline"), "rb") as file:
+            line = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    words = re.sub(DEFAULT_CONFIG_FILE, "", line).split("\0")[1:]
+    names = {SHORT_FLAGS.get(word[:2], "") for word in words if re.match("-[a-zA-Z]", word)}
+    names.update(word[2:].partition("=")[0] for word in words if word.startswith("--"))
+    return sorted(names - {""})
 
 
 def image(docker, reference):

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from ansible_collections.dockyard.consul.plugins.module_utils.conffiles import conffiles
 from ansible_collections.dockyard.consul.plugins.module_utils.host.programs import Program, find_program
 
 # A held package ("hold ok installed") is installed, too.
 INSTALLED = ("install ok installed", "hold ok installed")
 # 1: it knows some of the packages only.
 EXIT_CODES = (0, 1)
+# The conffiles follow on lines of their own, which begin with a space.
+FORMAT = "${Package}\\t${Status}\\t${Version}\\n${Conffiles}\\n"
 
 
 def ask_dpkg(names, timeout):
@@ -18,14 +21,20 @@ def ask_dpkg(names, timeout):
     path = find_program("dpkg-query")
     if not path:
         return None
-    return Program([path, "--show", "--showformat", "${Package}\\t${Status}\\t${Version}\\n", "--", *names], timeout)
+    return Program([path, "--show", "--showformat", FORMAT, "--", *names], timeout)
 
 
 def versions(names, output):
     """The version of each package, an empty string if it is not installed."""
     found = dict.fromkeys(names, "")
     for line in output.splitlines():
-        name, status, version = line.split("\t")
-        if status in INSTALLED:
-            found[name] = version
+        if line and not line.startswith(" "):
+            name, status, version = line.split("\t")
+            if status in INSTALLED:
+                found[name] = version
     return found
+
+
+def conffile_md5s(output):
+    """{path: MD5} of the conffiles of these packages, as they were when the package brought them."""
+    return conffiles("\n".join(line for line in output.splitlines() if line.startswith(" ")))

@@ -18,12 +18,15 @@ class ResolverFiles:
     def __init__(self, root="/"):
         self.root = root
 
+    def resolv_conf(self):
+        return content(os.path.join(self.root, "etc/resolv.conf"))
+
     def nameservers(self):
-        return nameservers(os.path.join(self.root, "etc/resolv.conf"))
+        return NAMESERVER.findall(self.resolv_conf())
 
     def upstream(self):
         """The nameservers behind systemd-resolved."""
-        return nameservers(os.path.join(self.root, "run/systemd/resolve/resolv.conf"))
+        return NAMESERVER.findall(content(os.path.join(self.root, "run/systemd/resolve/resolv.conf")))
 
     def managers(self, used):
         """The programs that write resolv.conf on this host, as far as that can be seen, first the one that wins."""
@@ -32,18 +35,20 @@ class ResolverFiles:
             ("dhclient", "usr/sbin/dhclient"),
             ("resolvconf", "usr/sbin/resolvconf"),
             ("resolvconf", "sbin/resolvconf"),
+            ("dhcpcd", "usr/sbin/dhcpcd"),
+            ("dhcpcd", "sbin/dhcpcd"),
         )
         found = ["systemd-resolved"] if STUB in used else []
         found += [name for name, path in signs if os.path.exists(os.path.join(self.root, path))]
         return list(dict.fromkeys(found))
 
 
-def nameservers(path):
+def content(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return NAMESERVER.findall(file.read())
+            return file.read()
     except FileNotFoundError:
-        return []
+        return ""
 
 
 def ask_resolved(files, timeout):
@@ -58,7 +63,8 @@ def ask_resolved(files, timeout):
 def look_at_resolver(files, resolvectl=None):
     found = {"error": None}
     try:
-        found["nameservers"] = files.nameservers()
+        found["resolv_conf"] = files.resolv_conf()
+        found["nameservers"] = NAMESERVER.findall(found["resolv_conf"])
         found["managers"] = files.managers(found["nameservers"])
         found["upstream_nameservers"] = files.upstream()
         found["global_nameservers"] = global_nameservers(resolvectl.output()) if resolvectl else []

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, shown
+from ansible_collections.dockyard.consul.plugins.plugin_utils.restarts import batch_size
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 Check = Callable[[Values], Iterable[Problem]]
@@ -61,6 +62,18 @@ def at_least(least: int, *names: str, unit: str = "") -> Check:
         for name in names:
             if v[name] < least:
                 yield wrong(v, name, f"It must be {least} or more{unit and ' ' + unit}.")
+
+    return check
+
+
+def batch(name: str) -> Check:
+    """How many hosts at a time."""
+
+    def check(v: Values) -> Iterator[Problem]:
+        try:
+            batch_size(v[name], 1)
+        except ValueError:
+            yield wrong(v, name, "It must be a number of hosts, 1 or more, or a percentage, such as 25%.")
 
     return check
 

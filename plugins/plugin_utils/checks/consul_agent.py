@@ -47,8 +47,9 @@ def one_agent(v: Values) -> Iterator[Problem]:
     if not is_server(v) and v.host in v.site.servers:
         yield Problem(
             "consul_agent_servers_group",
-            f"{v.host} is in the group {shown(v.site.servers_group)} and is also a client. A host runs one agent. Remove the host"
-            " from one of the groups: a server answers on its API and DNS like a client.",
+            f"{v.host} is in the group {shown(v.site.servers_group)}, so it is a server. A host runs one agent, and a server gives its"
+            " host the same API and DNS as a client. Run the role consul_client on the other hosts only, as in 'hosts:"
+            " consul_client:!consul_server'.",
         )
 
 
@@ -109,14 +110,6 @@ def gossip_key(v: Values) -> Iterator[Problem]:
         )
 
 
-def dns_port(v: Values) -> Iterator[Problem]:
-    return port(_dns_port(v))(v)
-
-
-def _dns_port(v: Values) -> str:
-    return "consul_server_dns_port" if v.role == "consul_server" else "consul_agent_dns_port"
-
-
 def source(v: Values) -> Iterator[Problem]:
     """Where Consul is installed from."""
     method = v["consul_agent_install_method"]
@@ -151,11 +144,22 @@ def recursors(v: Values) -> Iterator[Problem]:
 
 
 def resolver_port(v: Values) -> Iterator[Problem]:
-    if v["consul_agent_resolver"] and v[_dns_port(v)] != 53:
+    name = "consul_agent_dns_port"
+    if v["consul_agent_resolver"] and v[name] != 53:
         yield Problem(
-            _dns_port(v),
-            f"{_dns_port(v)} is {v[_dns_port(v)]}, and consul_agent_resolver is true. resolv.conf cannot name a port. Set the"
-            " port to 53, or set consul_agent_resolver to false.",
+            name,
+            f"{name} is {v[name]}, and consul_agent_resolver is true. resolv.conf cannot name a port. Set the port to 53, or"
+            " set consul_agent_resolver to false.",
+        )
+
+
+def resolv_conf(v: Values) -> Iterator[Problem]:
+    """It is changed and not replaced, so it must be readable."""
+    found = v.look.get("resolver") or {}
+    if v["consul_agent_resolver"] and found.get("error") and "resolv_conf" not in found:
+        yield Problem(
+            "consul_agent_resolver",
+            f"/etc/resolv.conf could not be read: {found['error']}. Repair it, or set consul_agent_resolver to false.",
         )
 
 
@@ -192,6 +196,14 @@ def dns_addresses(v: Values) -> Iterator[Problem]:
     name = "consul_agent_dns_addresses"
     if v["consul_agent_resolver"] and v[name] and not ANY_OR_LOOPBACK & set(v[name]):
         yield wrong(v, name, "resolv.conf will name 127.0.0.1. Add 127.0.0.1, or set consul_agent_resolver to false.")
+    managers = (v.look.get("resolver") or {}).get("managers") or []
+    if "0.0.0.0" in v[name] and v["consul_agent_dns_port"] == 53 and "systemd-resolved" in managers:
+        yield wrong(
+            v,
+            name,
+            "systemd-resolved has port 53 of 127.0.0.53 on this host, so Consul cannot listen on 0.0.0.0. List 127.0.0.1 and"
+            " the LAN address, or remove the variable.",
+        )
 
 
 def certificates(v: Values) -> Iterator[Problem]:
@@ -222,7 +234,7 @@ CHECKS = [
     namesakes,
     lan_address,
     if_set("consul_agent_gossip_key", gossip_key),
-    dns_port,
+    port("consul_agent_dns_port"),
     source,
     file("consul_agent_archive_key"),
     file("consul_agent_tls_ca_file"),
@@ -231,6 +243,7 @@ CHECKS = [
     file("consul_agent_tls_key_file"),
     recursors,
     resolver_port,
+    resolv_conf,
     resolved,
     matching(
         "consul_agent_metrics_retention",

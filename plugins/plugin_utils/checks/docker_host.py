@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import (
     at_least,
+    batch,
     debian,
     found,
     if_set,
@@ -18,6 +21,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
     log_size,
     not_a_file,
 )
+from ansible_collections.dockyard.consul.plugins.plugin_utils.docker_engine import DAEMON_JSON, FOUNDATIONS, Engine
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
@@ -50,8 +54,127 @@ def registry_ca(v: Values) -> Iterator[Problem]:
         )
 
 
+def other_engine(v: Values) -> Iterator[Problem]:
+    """An engine that is not the unit docker, and would be in the way of it."""
+    paths, engine = v.look.get("paths") or {}, Engine(v.look)
+    found = ""
+    if "/snap/bin/docker" in paths:
+        found = "the engine of the snap docker. Remove it (snap remove docker)"
+    elif v.look.package("podman-docker"):
+        found = "the package podman-docker, with which docker is podman. Remove it"
+    elif engine.state.get("error"):
+        users = [path.split("/")[3] for path in paths if re.fullmatch(r"/run/user/[0-9]+/docker\.pid", path)]
+        found = f"a rootless engine of the user {users[0]}, and no other engine runs. Stop it" if users else ""
+    if found:
+        yield Problem("ansible_facts", f"This host has {found}, or remove the host from the group docker_host.")
+
+
+def daemon_json(v: Values) -> Iterator[Problem]:
+    error = Engine(v.look).file.get("error")
+    if error:
+        yield Problem(
+            "ansible_facts",
+            f"{DAEMON_JSON} {error}. The role merges its settings into that file. Correct the file on the host.",
+        )
+
+
+def conflicts(v: Values) -> Iterator[Problem]:
+    """What the user's daemon.json sets against what the role promises."""
+    engine, extra = Engine(v.look), v["docker_host_daemon_extra"]
+    if engine.users_own("live-restore") and not engine.has("live-restore", True) and "live-restore" not in extra:
+        yield Problem(
+            "docker_host_daemon_extra",
+            f"{DAEMON_JSON} on the host has a live-restore other than true, so containers stop when the engine restarts. Remove"
+            " it from the file, or set live-restore in docker_host_daemon_extra: true to switch it on, false to keep it off.",
+        )
+    if (
+        engine.users_own("dns")
+        and "dns" not in extra
+        and v.is_default("docker_host_dns")
+        and not engine.has("dns", v["docker_host_dns"])
+    ):
+        yield Problem(
+            "docker_host_dns",
+            f"{DAEMON_JSON} on the host has other nameservers (dns) than docker_host_dns, which is"
+            f" {shown(v['docker_host_dns'])} by default. Containers on a bridge may not resolve Consul names with them. Set"
+            " docker_host_dns to the nameservers to use, or remove dns from the file.",
+        )
+    limits = [name for name in LOG_LIMITS if not v.is_default(name)]
+    if limits and not engine.rotates(extra):
+        yield Problem(
+            limits[0],
+            f"{' and '.join(limits)} cannot be applied, because the engine has a log driver other than json-file and local."
+            " Leave the default, or set log-driver in docker_host_daemon_extra.",
+        )
+
+
+def command_line(v: Values) -> Iterator[Problem]:
+    """dockerd does not start if the same is set on its command line and in daemon.json."""
+    engine, extra = Engine(v.look), v["docker_host_daemon_extra"]
+    wanted = {"dns", *extra, *(["log-opts"] if any(not v.is_default(name) for name in LOG_LIMITS) else [])}
+    if not engine.has_live_restore:
+        wanted.add("live-restore")
+    if "config-file" in engine.keys_on_command_line:
+        yield Problem(
+            "ansible_facts",
+            f"dockerd on the host reads another file than {DAEMON_JSON}: it has --config-file on its command line. Move your"
+            f" settings to {DAEMON_JSON}, and remove the option (see systemctl cat docker, and /etc/default/docker).",
+        )
+    # dockerd merges these.
+    both = sorted((wanted & engine.keys_on_command_line) - {"runtimes"})
+    if both:
+        yield Problem(
+            "docker_host_daemon_extra" if set(both) & set(extra) else "ansible_facts",
+            f"dockerd on the host has {', '.join(both)} on its command line, and does not start if {DAEMON_JSON} has it too."
+            " Remove it from the command line: see systemctl cat docker, and /etc/default/docker.",
+        )
+
+
+def swarm(v: Values) -> Iterator[Problem]:
+    engine = Engine(v.look)
+    if engine.state.get("swarm") and v["docker_host_daemon_extra"].get("live-restore", True) is not False:
+        yield Problem(
+            "docker_host_daemon_extra",
+            "The engine is a node of a swarm, and does not start with live-restore. Set docker_host_daemon_extra:"
+            " {live-restore: false}. Containers then stop when the engine restarts.",
+        )
+
+
+def foundations(v: Values) -> Iterator[Problem]:
+    engine, extra = Engine(v.look), v["docker_host_daemon_extra"]
+    for key in FOUNDATIONS:
+        if engine.containers and key in extra and not engine.has(key, extra[key]):
+            yield Problem(
+                "docker_host_daemon_extra",
+                f"docker_host_daemon_extra has {key} {shown(extra[key])}, and {DAEMON_JSON} on the host does not. The engine"
+                f" has {counted(engine.containers)}, which it would lose. Remove them first, or remove {key} from"
+                " docker_host_daemon_extra.",
+            )
+
+
+def counted(containers: int) -> str:
+    return "a container" if containers == 1 else f"{containers} containers"
+
+
+def daemon_extra(v: Values) -> Iterator[Problem]:
+    try:
+        json.dumps(v["docker_host_daemon_extra"], allow_nan=False)
+    except (TypeError, ValueError) as error:
+        yield Problem("docker_host_daemon_extra", f"docker_host_daemon_extra cannot be written as JSON: {error}.")
+
+
+LOG_LIMITS = ("docker_host_log_max_size", "docker_host_log_max_file")
+
 CHECKS = [
     debian,
+    other_engine,
+    daemon_json,
+    daemon_extra,
+    conflicts,
+    command_line,
+    swarm,
+    foundations,
+    batch("docker_host_restart_serial"),
     lan_address,
     if_set("docker_host_dns", dns),
     log_size("docker_host_log_max_size"),

@@ -79,13 +79,7 @@ def source_folder(v: Values) -> Iterator[Problem]:
 
 
 def ports(v: Values) -> Iterator[Problem]:
-    yield from distinct_ports(v, "mydemo_ports")
-    registry = int(v.get("registry_port", 5000))
-    if "registry" in v.get("group_names", []) and registry in v["mydemo_ports"]:
-        yield Problem(
-            "mydemo_ports",
-            f"The registry on this host listens on port {registry}, and so does the app. Change registry_port or mydemo_ports.",
-        )
+    return distinct_ports(v, "mydemo_ports")
 
 
 def environment(v: Values) -> Iterator[Problem]:

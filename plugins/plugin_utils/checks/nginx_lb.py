@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.dockyard.consul.plugins.module_utils.nginx_language import NginxSyntaxError, parse
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import (
     PORTS,
     UUID,
@@ -20,11 +21,15 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
     pair,
     port,
 )
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import ABSENT
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import Ours, conflicts, servers_of_user
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import CONF_D, SITES, config_of, layout
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.tls_files import tls_problems
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 SERVICES = "nginx_lb_services"
+NGINX_CONF = "nginx_lb_nginx_conf"
 RESOLVE_SINCE = "1.27.3"  # https://nginx.org/en/docs/http/ngx_http_upstream_module.html#resolve
 SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 LISTEN = re.compile(r"(\S+:)?\d+( .*)?")  # parameters of nginx's listen may follow
@@ -60,18 +65,34 @@ def names(v: Values) -> Iterator[Problem]:
             )
 
 
-def listeners(v: Values) -> Iterator[Problem]:
-    """Where each listens, and for which name: nginx would use the first of two that are alike."""
-    users: dict[tuple[str, str], list[str]] = {}
+def services_given(v: Values) -> Iterator[Problem]:
+    """An empty list stops balancing. A list that nobody has set is more likely forgotten."""
+    if not v[SERVICES] and not v.is_given(SERVICES):
+        yield Problem(
+            SERVICES,
+            f"{SERVICES} is not set. List the services to balance, each with its name and port. An empty list stops balancing.",
+        )
+
+
+def servers_of_services(v: Values) -> Iterator[Ours]:
     for service in v[SERVICES]:
         addresses = [service.get("listen", "80")]
         if v["nginx_lb_tls_certificate_file"] or service.get("tls_certificate_file"):
             addresses.append(service.get("tls_listen", v["nginx_lb_tls_listen"]))
+        names = [name for name in dict.fromkeys(service.get("server_name") or []) if name != "_"]
         for address in filter(None, addresses):
-            for name in dict.fromkeys(service.get("server_name") or ["_"]):
-                users.setdefault((address, name), []).append(service["name"])
-    if v["nginx_lb_telemetry_listen"]:
-        users.setdefault((v["nginx_lb_telemetry_listen"], "_"), []).append("nginx_lb_telemetry_listen")
+            yield Ours(service["name"], SERVICES, address, names)
+    name = "nginx_lb_telemetry_listen"
+    if v[name]:
+        yield Ours(name, name, v[name], [])
+
+
+def listeners(v: Values) -> Iterator[Problem]:
+    """Where each listens, and for which name: nginx would use the first of two that are alike."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for server in servers_of_services(v):
+        for name in server.names or ["_"]:
+            users.setdefault((server.listen, name), []).append(server.label)
     for (address, name), who in users.items():
         if len(who) > 1:
             what = "any server_name" if name == "_" else f"server_name {shown(name)}"
@@ -191,9 +212,63 @@ def unread_version(v: Values) -> Iterator[Problem]:
         )
 
 
+def nginx_conf(v: Values) -> Iterator[Problem]:
+    """Whether nginx would read what the role places. nginx.conf may be the user's."""
+    plan, config = layout(v.look, v[NGINX_CONF]), config_of(v.look)
+    if plan.conf != "theirs":
+        return
+    if not plan.site and not config["error"]:
+        yield Problem(
+            NGINX_CONF,
+            f"/etc/nginx/nginx.conf on {v.host} is not the package's, and its block http includes neither {CONF_D} nor"
+            f" {SITES}. Add 'include {CONF_D};' at the end of the block, or set {NGINX_CONF} to 'replace'.",
+        )
+    wanted, there = v["nginx_lb_worker_connections"], config["worker_connections"]
+    is_first_run = (v.look.path(plan.site) or ABSENT)["type"] == "absent" if plan.site else True
+    if str(wanted) != there and (is_first_run or v.is_given("nginx_lb_worker_connections")):
+        yield Problem(
+            "nginx_lb_worker_connections",
+            "/etc/nginx/nginx.conf is not the package's, so the role leaves it as it is. It cannot set worker_connections to"
+            f" {wanted} and worker_rlimit_nofile to {2 * wanted + 64} there (worker_connections is {there or 'not set'}). Set them"
+            f" in that file, or set {NGINX_CONF} to 'replace'.",
+            is_warning=True,
+        )
+
+
+def conflicts_on_host(v: Values) -> Iterator[Problem]:
+    """Servers that are on the host, and would lose their requests to ours, or take ours."""
+    plan, config = layout(v.look, v[NGINX_CONF]), config_of(v.look)
+    if not config:
+        return
+    if config["error"]:
+        yield Problem(
+            "ansible_facts",
+            f"The configuration of nginx could not be read: {config['error']}. Servers that are in conflict with"
+            f" {SERVICES} may not be reported.",
+            is_warning=True,
+        )
+    status = "nginx_lb_status_port"
+    ours = [*servers_of_services(v), Ours(status, status, f"127.0.0.1:{v[status]}", [])]
+    for variable, text in conflicts(ours, servers_of_user(config, plan)):
+        yield Problem(variable, text)
+
+
+def extras(v: Values) -> Iterator[Problem]:
+    """nginx -t judges them. A brace too many would end the block that they are in, and give what follows another meaning."""
+    given = {"nginx_lb_config_extra": v["nginx_lb_config_extra"]}
+    given |= {
+        f"{SERVICES}[{one['name']}].config_extra": one["config_extra"] for one in v[SERVICES] if "config_extra" in one
+    }
+    for label, text in given.items():
+        try:
+            parse(text)
+        except NginxSyntaxError as error:
+            yield Problem(label.partition("[")[0], f"{label} is not configuration of nginx: {error}.")
+
+
 CHECKS = [
     debian,
-    not_empty(SERVICES, "List the services to balance, each with its name and port."),
+    services_given,
     names,
     listeners,
     addresses,
@@ -208,4 +283,7 @@ CHECKS = [
     certificates,
     telemetry_token,
     unread_version,
+    extras,
+    nginx_conf,
+    conflicts_on_host,
 ]

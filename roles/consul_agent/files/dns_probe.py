@@ -5,8 +5,8 @@
 
     dns_probe.py SERVER PORT NAME [NAME ...]
 
-A name in .consul must have an address. Of an outside name it is enough that the question was answered:
-NXDOMAIN, too, comes from a recursor that works, while Consul says SERVFAIL or REFUSED where none does.
+A name must have an address. Of the root, ".", it is enough that the question was answered: NXDOMAIN, too, comes from a
+recursor that works, while Consul says SERVFAIL or REFUSED where none does.
 """
 
 import random
@@ -44,7 +44,7 @@ def main():
             print(f"{name}: no answer from {server}:{port}: {error}")
             failed = True
             continue
-        wanted = rcode == 0 and answers > 0 if name.rstrip(".").endswith("consul") else rcode in (0, 3)
+        wanted = rcode in (0, 3) if name == "." else rcode == 0 and answers > 0
         print(f"{name}: {RCODES.get(rcode, rcode)}, {answers} addresses")
         failed = failed or not wanted
     return 1 if failed else 0

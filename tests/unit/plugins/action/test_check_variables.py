@@ -166,3 +166,13 @@ def test_a_host_that_cannot_be_looked_at(run):
 def test_a_role_that_is_not_there(run):
     text = "The collection dockyard.consul has no role nginx. Correct the option roles."
     assert set(messages(run(roles=["nginx"])).values()) == {text}
+
+
+def test_a_port_that_two_roles_of_a_host_use(run):
+    said = "- Redis (redis_port) and the registry (registry_port) would both listen on port 5000 of this host. To another port,"
+    done = run("redis_port: 5000\n", "-l", "web1", roles=["redis", "registry"])
+    assert said in messages(done)["web1"] and ":3:13" in " ".join((done.stdout + done.stderr).split()), done.stdout
+    # web1 is in the group redis, so a role alone is checked with it, too.
+    alone = messages(run("registry_port: 6379\n", "-l", "web1", roles=["registry"]))["web1"]
+    assert "the registry (registry_port) and Redis (redis_port) would both listen on port 6379 of this host." in alone
+    assert run("registry_port: 6379\n", "-l", "web2", roles=["registry"]).returncode == 0

@@ -16,6 +16,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.template import Templar
 from ansible_collections.dockyard.consul.plugins.action.files import ActionModule
 from ansible_collections.dockyard.consul.plugins.filter.nginx_certificates import nginx_certificates
+from ansible_collections.dockyard.consul.plugins.modules.files import entry_of
 from ansible_collections.dockyard.consul.plugins.plugin_utils import look
 
 CHANGED = {"changed": True, "changed_paths": ["/etc/a/b"], "backups": {}, "diff": [], "invocation": {"x": "secret"}}
@@ -80,7 +81,9 @@ WANTED = [{"path": "/etc/a/b", "content": "text\n"}, {"path": "/etc/a/c", "state
 
 def test_no_module_where_the_look_has_it_all(action):
     result = action.run(WANTED, looked(), validate="false")
-    assert result == {"changed": False, "changed_paths": [], "backups": {}, "diff": []} and not action.calls
+    assert (
+        result == {"changed": False, "changed_paths": [], "backups": {}, "merged": {}, "diff": []} and not action.calls
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,19 @@ def test_no_content_but_in_the_option_that_is_not_logged(action):
     assert "invocation" not in result
     assert "BEGIN" not in str(call["files"]) and "plain" not in str(call["files"])
     assert action.content("/k") == secret.encode()
+
+
+def test_settings_that_are_merged(action):
+    action.run([{"path": "/d.json", "json": {"a": {"b": "value"}}, "json_defaults": {"c": 1}}])
+    (call,) = action.calls
+    assert "value" not in str(call["files"])
+    entry = entry_of(
+        {"path": "/d.json", "state": "file", "owner": None, "group": None, "mode": None, "secret": False}
+        | call["files"][0],
+        call["contents"]["/d.json"],
+    )
+    assert entry.merge == {"json": {"a": {"b": "value"}}, "json_defaults": {"c": 1}}
+    assert (entry.content, entry.owner, entry.group, entry.mode) == (None, None, None, None)
 
 
 def test_contents_of_files_and_templates(action, tmp_path):

@@ -7,6 +7,8 @@ import secrets
 from types import SimpleNamespace
 
 import pytest
+from ansible import constants
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.dockyard.consul.plugins.action.service_current import (
     ActionModule,
     changed_files,
@@ -112,12 +114,13 @@ def test_decisions():
 
 @pytest.fixture
 def run(monkeypatch):
-    def run(known, result=None, check_mode=False, delegate_to=None, **arguments):
+    def run(known, result=None, check_mode=False, delegate_to=None, throttle=0, host="web1", **arguments):
         calls = []
         task = SimpleNamespace(
             args={"name": "toy", **arguments},
             check_mode=check_mode,
             delegate_to=delegate_to,
+            throttle=throttle,
             async_val=0,
             action="dockyard.consul.service_current",
         )
@@ -125,11 +128,13 @@ def run(monkeypatch):
 
         def execute(**call):
             calls.append(call)
+            if isinstance(result, Exception):
+                raise result
             return dict(result or {"changed": True, "due": "restart", "reasons": ["why"]})
 
         monkeypatch.setattr(action, "_execute_module", execute)
         monkeypatch.setattr(ActionModule.__mro__[1], "run", lambda *_: {})
-        return action.run(task_vars={"ansible_facts": {FACT: known}}), calls
+        return action.run(task_vars={"inventory_hostname": host, "ansible_facts": {FACT: known}}), calls
 
     return run
 
@@ -176,6 +181,24 @@ def test_a_failure_is_passed_on(run):
     assert run(seen(), failure, reads=["/etc/toy.d/b.txt"])[0] == failure
 
 
+@pytest.mark.parametrize("trouble", [{"failed": True, "msg": "toy does not run"}, AnsibleConnectionFailure("gone")])
+def test_with_throttle_none_is_restarted_after_a_failure(run, tmp_path, monkeypatch, trouble):
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    due = {"reads": ["/etc/toy.d/b.txt"], "throttle": 1}
+    assert run(seen(), **due)[0]["changed"]
+    if isinstance(trouble, Exception):
+        with pytest.raises(AnsibleConnectionFailure):
+            run(seen(), trouble, **due)
+    else:
+        assert run(seen(), trouble, **due)[0] == trouble
+    result, calls = run(seen(), host="web2", **due)
+    assert result["failed"] and calls == []
+    assert result["msg"] == "toy on web2 was not restarted, because that failed on web1. Repair that, then run again."
+    assert not run(seen(), throttle=1, reads=["/etc/toy.conf"])[0].get("failed"), "nothing is due there"
+    assert run(seen(), check_mode=True, **due)[1], "check mode restarts nothing"
+    assert run(seen(), reads=["/etc/toy.d/b.txt"])[0]["changed"], "without throttle every host is on its own"
+
+
 def test_check_mode_counts_what_would_be_placed(run):
     nothing = {"changed": False, "due": "nothing", "reasons": []}
     known = seen(changed=["/etc/toy.conf"])
@@ -203,3 +226,12 @@ def test_the_larger_step_wins(due, placed, expected):
     result = {"changed": True, "due": due, "reasons": []}
     files = {"restart": [], "reload": [], placed: ["/a"]}
     assert with_placed(result, files, ARGUMENTS)["due"] == expected
+
+
+@pytest.mark.parametrize("strategy", ["linear", "ansible.builtin.free"])
+def test_a_real_run_stops_at_the_first_failure(local_playbook, strategy):
+    """There is no such unit here, nor perhaps systemd, so the first host fails."""
+    task = {"dockyard.consul.service_current": {"name": "no-such-unit"}, "throttle": 1}
+    done = local_playbook.fails({"tasks": [task], "strategy": strategy}, hosts=["web1", "web2", "web3"])
+    assert done.modules == ["dockyard.consul.service_current"], done.output
+    assert done.output.count("was not restarted, because that failed on web") == 4, "twice for each of two hosts"

@@ -50,6 +50,8 @@ def test_systemd_resolved_has_nameservers_behind_it():
         "nameservers": ["127.0.0.53"],
         "former_nameservers": ["192.0.2.1"],
         "asks_agent": True,
+        "rotates": False,
+        "lines": ["nameserver 127.0.0.1"],  # not placed: the file is that of systemd-resolved
     }
     assert not resolver_state(facts(**looked, global_nameservers=[]))["asks_agent"]
     assert not resolver_state(facts(**looked))["asks_agent"]
@@ -64,6 +66,8 @@ def test_without_a_look_the_facts_count():
         "nameservers": ["192.0.2.1", "127.0.0.1"],
         "former_nameservers": ["192.0.2.1"],
         "asks_agent": False,
+        "rotates": False,
+        "lines": ["nameserver 127.0.0.1", "nameserver 192.0.2.1"],
     }
     assert resolver_state({})["nameservers"] == []
     assert resolver_state(facts(nameservers=[]))["nameservers"] == ["198.51.100.1"]

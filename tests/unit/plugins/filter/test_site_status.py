@@ -339,6 +339,15 @@ def test_an_agent_that_is_down(site):
     assert sentences(site) == ["lb1: its Consul agent cannot be asked: connection refused"]
 
 
+def test_a_resolver_that_others_have_changed(site):
+    """It is looked at on hosts that use their agent as nameserver."""
+    right = {"error": None, "resolv_conf": "nameserver 127.0.0.1\n", "nameservers": ["127.0.0.1"], "managers": []}
+    wrong = {**right, "resolv_conf": "nameserver 192.0.2.1\n", "nameservers": ["192.0.2.1"]}
+    site["hosts"]["app1"]["resolver"], site["hosts"]["lb1"]["resolver"] = right, wrong
+    (said,) = sentences(site)
+    assert said.startswith("lb1: the first nameserver in resolv.conf is 192.0.2.1 and not the Consul agent.")
+
+
 def test_a_dead_server_is_passed_over(site):
     site["hosts"]["consul1"] = {"unreachable": True, "msg": "no route"}
     for server in ("consul2", "consul3"):
@@ -420,6 +429,18 @@ def test_nodes_that_the_inventory_has_not_got(site):
         "consul force-leave old1"
     )
     assert "old2" not in site_status(**site)["text"]
+
+
+def test_what_runs_and_the_inventory_has_not_got(site):
+    for view in views(site):
+        view["members"].append(
+            {"name": "db7", "address": "192.0.2.99", "server": False, "version": "1.8.7", "state": "alive"}
+        )
+        view["instances"].append({"service": "db", "id": "db", "node": "db7", "address": "192.0.2.99", "port": 5432})
+    report = site_status(**site)
+    assert report["healthy"]
+    assert "\nNot in the inventory: nodes db7; services db\n" in report["text"]
+    assert report["data"]["not_in_inventory"] == {"nodes": ["db7"], "services": ["db"]}
 
 
 def test_nodes_may_be_named_otherwise_than_hosts(site):

@@ -69,6 +69,8 @@ def test_another_value_is_an_error():
 
 def test_every_value_of_a_host_with_defaults():
     assert dict(zip(NAMES, lookup(HOST, *NAMES), strict=True)) == {
+        "roles": [],
+        "uses_resolver": False,
         "node_name": "web1",
         "lan_address": "10.0.0.5",
         "datacenter": "dc1",
@@ -77,6 +79,7 @@ def test_every_value_of_a_host_with_defaults():
         "servers": ["c1"],
         "acl_server": "c1",
         "acl_server_candidates": ["c1"],
+        "acl_server_ready": False,
         "secrets_dir": "/site/.secrets",
         "acl_enabled": True,
         "dns_cache_seconds": 1,

@@ -242,19 +242,19 @@ def test_only_what_differs_is_read():
 
 
 def test_a_token_that_expires_meanwhile():
-    gone = ConsulError("HTTP 403", 403, words="ACL not found")
+    gone = ConsulError("HTTP 403", 403, detail="ACL not found")
     acls = Acls(Client(policies=[], roles=[], tokens=list(known_token().values()), token=gone))
     acls.load(0)
     acls.read_secrets([ONE, TWO])
     assert acls.tokens == {}
 
 
-IN_USE = ConsulError("HTTP 500", 500, words="Invalid Token: AccessorID is already in use")
+IN_USE = ConsulError("HTTP 500", 500, detail="Invalid Token: AccessorID is already in use")
 
 
 @pytest.mark.parametrize(
     ("token_read", "waits"),
-    [(ConsulError("HTTP 403", 403, words="ACL not found"), True), (known_token()[ONE], False)],
+    [(ConsulError("HTTP 403", 403, detail="ACL not found"), True), (known_token()[ONE], False)],
     ids=["expired", "somebody else's"],
 )
 def test_the_accessor_of_an_expired_token_becomes_free(monkeypatch, token_read, waits):
@@ -291,7 +291,7 @@ def test_the_accessor_of_an_expired_token_becomes_free(monkeypatch, token_read, 
     ],
 )
 def test_what_may_come(status, words, expected):
-    assert may_come(ConsulError("x", status, words=words)) == expected
+    assert may_come(ConsulError("x", status, detail=words)) == expected
 
 
 def test_the_anonymous_token_has_no_secret_to_compare():

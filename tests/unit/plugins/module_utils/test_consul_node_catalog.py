@@ -67,7 +67,7 @@ class Client:
         if words:
             # As consul-esm does between the read and the write.
             self.check.update(Status="passing", Output="connected", ModifyIndex=self.check["ModifyIndex"] + 1)
-            raise ConsulError("HTTP 409", 409, words=words)
+            raise ConsulError("HTTP 409", 409, detail=words)
         return Answer(200, {"Results": [{}]}, None)
 
 

@@ -12,8 +12,11 @@ import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils import consul_restarts
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_restarts import (
+    ANSWERS,
+    REFUSES,
+    SILENT,
     accepts,
-    dns_answers,
+    dns_state,
     healthy_servers,
     known_leader,
     needed_without,
@@ -126,7 +129,7 @@ def test_autopilot_says_which_servers_are_healthy(ports):
     body = {"Healthy": False, "Servers": servers}
     assert healthy_servers(Client({"operator/autopilot/health": body})) == ({LEADER}, {LEADER, "192.0.2.2:8300"})
     # With the status 429 the client of this collection raises.
-    busy = ConsulError("HTTP 429", status=429, words=json.dumps(body))
+    busy = ConsulError("HTTP 429", status=429, detail=json.dumps(body))
     assert healthy_servers(Client({"operator/autopilot/health": busy})) == ({LEADER}, {LEADER, "192.0.2.2:8300"})
 
 
@@ -137,7 +140,7 @@ def test_a_server_that_has_just_stopped_is_not_healthy_whatever_autopilot_says(p
 
 
 def test_without_a_token_a_server_counts_that_takes_connections():
-    refused = ConsulError("HTTP 403", status=403, words="ACL not found")
+    refused = ConsulError("HTTP 403", status=403, detail="ACL not found")
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         gone = f"127.0.0.1:{other.getsockname()[1]}"
@@ -158,8 +161,8 @@ def test_passing_checks():
     assert passing({"a": {"Status": "passing"}, "b": {"Status": "critical"}, "c": {"Status": "warning"}}) == {"a"}
 
 
-@pytest.mark.parametrize(("rcode", "answers"), [(0, True), (3, True), (2, False), (5, False)])
-def test_dns_answers_unless_it_serves_nobody(rcode, answers):
+@pytest.mark.parametrize(("rcode", "state"), [(0, ANSWERS), (3, ANSWERS), (2, REFUSES), (5, REFUSES)])
+def test_dns_answers_unless_it_serves_nobody(rcode, state):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
 
@@ -169,11 +172,11 @@ def test_dns_answers_unless_it_serves_nobody(rcode, answers):
 
         thread = threading.Thread(target=reply)
         thread.start()
-        assert dns_answers(server.getsockname()[1], "consul.service.consul") is answers
+        assert dns_state(server.getsockname()[1], "consul.service.consul") == state
         thread.join()
 
 
 def test_dns_that_is_silent_does_not_answer():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        assert not dns_answers(server.getsockname()[1], "consul.service.consul", timeout=0.1)
+        assert dns_state(server.getsockname()[1], "consul.service.consul", timeout=0.1) == SILENT

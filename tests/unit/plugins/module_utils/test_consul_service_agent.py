@@ -281,7 +281,7 @@ class TestRegister:
         with pytest.raises(ConsulError, match="^service web: refused$") as caught:
             agent.register(body_of("web"))
         error = caught.value
-        assert (error.status, error.method, error.path, error.words) == (400, "PUT", refused.path, "bad")
+        assert (error.status, error.method, error.path, error.detail) == (400, "PUT", refused.path, "bad")
 
 
 class TestRemove:

@@ -166,7 +166,7 @@ class Client:
         return Answer(200, self.agent, None)
 
     def put(self, path, params=None, data=None, idempotent=False):
-        raise ConsulError("PUT: HTTP 500: " + self.refusal, 500, words=self.refusal)
+        raise ConsulError("PUT: HTTP 500: " + self.refusal, 500, detail=self.refusal)
 
 
 def agent(server=True, least="0s"):

@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils import placed_files
 from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_name, user_name
+from ansible_collections.dockyard.consul.plugins.module_utils.conffiles import conffiles, owners
 from ansible_collections.dockyard.consul.plugins.module_utils.placed_files import (
     Places,
-    conffiles,
     last_lines,
-    owners,
     place,
     secret_lines,
 )
@@ -216,11 +215,14 @@ def test_two_backups_within_a_second(host, places, monkeypatch):
     assert [Path(path).read_text() for path in kept] == ["by hand 0", "by hand 1"]
 
 
-def test_an_unmodified_conffile_is_not_kept(host, places, monkeypatch):
-    sums = {str(host / "0.conf"): "1de3a1cbd1a6bbd9ca4d7ffcd7f8eb40", str(host / "1.conf"): "0" * 32}
-    sums[str(host / "0.conf")] = placed_files._md5(b"old 0\n")
+def test_an_unmodified_conffile_is_shown_in_the_diff(host, places, monkeypatch):
+    sums = {str(host / "0.conf"): placed_files.md5(b"old 0\n"), str(host / "1.conf"): "0" * 32}
     monkeypatch.setattr(placed_files, "conffile_sums", lambda paths: sums)
-    assert sorted(place(five(host), places=places)["backups"]) == [str(host / "1.conf"), str(host / "2.conf")]
+    result = place(five(host), places=places)
+    assert len(result["backups"]) == 3
+    before = {Path(one["before_header"]).name: one["before"] for one in result["diff"]}
+    assert before["0.conf"] == "old 0\n"
+    assert before["1.conf"] == before["2.conf"] == "(content hidden: the file was not placed by dockyard.consul)\n"
 
 
 def test_other_attributes_alone_need_no_backup(host, places):

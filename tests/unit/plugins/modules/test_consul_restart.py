@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import Answer, ConsulError
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_restarts import ANSWERS, REFUSES, SILENT
 from ansible_collections.dockyard.consul.plugins.module_utils.service_state import Decision, SystemdError
 from ansible_collections.dockyard.consul.plugins.modules import consul_restart
 
@@ -75,7 +76,12 @@ def run(monkeypatch):
     monkeypatch.setattr(f"{restarts}.time", time)
     monkeypatch.setattr(f"{restarts}.accepts", lambda _address: True)
     dns = []
-    monkeypatch.setattr(consul_restart, "dns_answers", lambda port, name: dns.append((port, name)) or run.dns)
+
+    def dns_state(port, name):
+        dns.append((port, name))
+        return run.dns.pop(0) if len(run.dns) > 1 else run.dns[0]
+
+    monkeypatch.setattr(consul_restart, "dns_state", dns_state)
 
     def run(host, check_mode=False, **params):
         monkeypatch.setattr(consul_restart, "service_of", lambda _module: host)
@@ -92,7 +98,7 @@ def run(monkeypatch):
         }
         return consul_restart.execute(SimpleNamespace(params={**defaults, **params}, check_mode=check_mode), host)
 
-    run.dns, run.asked_dns, run.clock = True, dns, clock
+    run.dns, run.asked_dns, run.clock = [ANSWERS], dns, clock
     return run
 
 
@@ -115,7 +121,7 @@ def test_a_client(run):
     host = Host(DUE)
     assert run(host, domain="example") == {"changed": True, "reasons": DUE.reasons}
     assert host.before == ["status/leader", "agent/checks"], "nobody asks for the quorum"
-    assert run.asked_dns == [(53, "consul.service.example")]
+    assert set(run.asked_dns) == {(53, "consul.service.example")}
     assert (host.retries, host.consistency) == (0, "stale"), "the agent itself answers, at once"
 
 
@@ -192,10 +198,31 @@ def test_a_check_that_does_not_come_back(run):
     assert "service:redis (no output)" in gone
 
 
-def test_dns_that_does_not_come_back(run):
-    run.dns = False
+@pytest.mark.parametrize("states", [[ANSWERS, SILENT], [ANSWERS, REFUSES], [SILENT, REFUSES], [REFUSES, SILENT]])
+def test_dns_that_does_not_come_back(run, states):
+    """SILENT before: on another port, or the agent did not run."""
+    run.dns = states
     assert "its DNS does not answer on 127.0.0.1:5353." in failure(run, Host(DUE), dns_port=5353)
     assert run(Host(DUE), dns_port=0)["changed"], "it is not waited for"
+
+
+@pytest.mark.parametrize("before", [SILENT, ANSWERS])
+def test_dns_that_takes_a_while(run, before):
+    run.dns = [before, SILENT, REFUSES, ANSWERS]
+    assert run(Host(DUE))["changed"] and 0 < run.clock.now < 3
+
+
+def test_dns_that_refused_before_may_do_so_after(run):
+    """The run that was to make the token of DNS was interrupted, and this one comes to it after the restart."""
+    run.dns = [REFUSES, SILENT, REFUSES]
+    assert run(Host(DUE), server_address=OWN)["changed"] and 0 < run.clock.now < 3
+
+
+def test_without_a_leader_dns_needs_no_answer(run):
+    """The first servers of a site, restarted before there are enough to elect one."""
+    run.dns = [SILENT, SILENT, REFUSES]
+    host = Host(DUE, status__leader=[ConsulError("no leader", status=500)])
+    assert run(host, server_address=OWN)["changed"]
 
 
 def test_it_waits_no_longer_than_it_must(run):

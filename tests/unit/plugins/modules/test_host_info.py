@@ -30,10 +30,10 @@ class FakeModule:
     def __init__(self, **params):
         lists = ("services", "certificates", "ages", "consul_binaries", "consul_data_dirs", "paths", "packages")
         lists += ("consul_config_dirs",)
-        more_lists = ("programs", "units", "workers_of", "docker_images")
+        more_lists = ("programs", "units", "workers_of", "docker_images", "json_files")
         self.params = {
             "agent": True, "node": None, "management": False, "checks": False, "cluster": False, "docker": False, "nginx": False, "nginx_status_port": 0,
-            "nameserver": "127.0.0.1", "domain": "consul", "timeout": 1.0, "resolver": False, "digest_key": None,
+            "nameserver": "127.0.0.1", "domain": "consul", "timeout": 1.0, "resolver": False, "digest_key": None, "redis": False,
             **{name: [] for name in lists + more_lists},
             **params,
         }  # fmt: skip

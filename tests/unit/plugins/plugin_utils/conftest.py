@@ -25,6 +25,8 @@ COMPUTED = {
     "consul_server_bootstrap_expect": 1,
     "mydemo_acl": True,
     "mydemo_redis_port": 6379,
+    "redis_bind": ["127.0.0.1", "10.0.0.11"],
+    "redis_password": "site-password",
     "release_service_id": "shop-10.0.0.11-%s",
     "release_drain_seconds": 13,
     "release_acl": True,

@@ -42,7 +42,7 @@ def test_a_client_has_no_certificate_on_its_disk():
 def test_a_server_has_one_and_the_management_token():
     server = settings(**SERVER)
     assert server["tls"]["defaults"]["key_file"] == "/etc/consul.d/agent.key"
-    assert server["acl"]["tokens"] == {"agent": "AGENT", "initial_management": "MANAGEMENT"}
+    assert server["acl"]["tokens"] == {"agent": "AGENT", "initial_management": "MANAGEMENT", "dns": "DNS"}
     assert server["ports"] == {"dns": 53, "grpc": 8502}
 
 
@@ -51,8 +51,11 @@ def test_a_server_has_one_and_the_management_token():
     [((1, 21), "deny", {"dns": "DNS"}), ((1, 16), "deny", {"default": "DNS"}), ((1, 21), "allow", {})],
 )
 def test_a_token_for_dns_only_under_deny(version, policy, more):
+    """A server gives its host DNS as a client does."""
     client = settings(version, consul_agent_acl_default_policy=policy)
     assert client["acl"]["tokens"] == {"agent": "AGENT", **more}
+    server = settings(version, consul_agent_acl_default_policy=policy, **SERVER)
+    assert server["acl"]["tokens"] == {**client["acl"]["tokens"], "initial_management": "MANAGEMENT"}
 
 
 def test_what_is_not_set_is_left_out():

@@ -124,7 +124,7 @@ class Client:
 
     def __init__(self, answers, datacenter=None):
         self.answers = {"status/leader": "192.0.2.1:8300", **answers}
-        self.datacenter = datacenter
+        self.query = {"dc": datacenter} if datacenter else {}
         self.asked = []
 
     def get(self, path, params):

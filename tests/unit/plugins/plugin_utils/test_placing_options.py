@@ -36,6 +36,14 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.placing_options im
             {"path": "/a", "src": ["x.pem", "x.key"], "when": "yes"},
             Entry("/a", "file", "root", "root", "0644", False, "src", ["x.pem", "x.key"]),
         ),
+        (
+            {"path": "/a", "json": {1: True}},
+            Entry("/a", "file", None, None, None, False, "json", {"json": {"1": True}, "json_defaults": {}}),
+        ),
+        (
+            {"path": "/a", "json": {}, "json_defaults": {"a": 1}, "mode": "600", "owner": 0},
+            Entry("/a", "file", "root", None, "0600", False, "json", {"json": {}, "json_defaults": {"a": 1}}),
+        ),
     ],
 )
 def test_entries(file, expected):
@@ -57,9 +65,9 @@ def test_entries(file, expected):
         ([{"path": "//a", "content": "x"}], "must not contain"),
         ([{"path": "/a", "contents": "x"}], "/a: unknown key contents. Known keys: content, group,"),
         ([{"path": "/a", "content": "x", "src": "y"}], "/a: set only one of content, src"),
-        ([{"path": "/a"}], "/a: set content, src, template or state"),
+        ([{"path": "/a"}], "/a: set content, src, template, json or state"),
         ([{"path": "/a", "state": "link"}], "/a: 'link' is not a state. States: file, directory, absent"),
-        ([{"path": "/a", "state": "file"}], "/a: set one of content, src or template"),
+        ([{"path": "/a", "state": "file"}], "/a: set one of content, src, template or json"),
         ([{"path": "/a", "state": "directory", "src": "x"}], "/a: state directory takes no src"),
         ([{"path": "/a", "src": []}], "/a: src must be the path of a file"),
         ([{"path": "/a", "src": ["x", ""]}], "/a: src must be the path of a file"),
@@ -74,6 +82,13 @@ def test_entries(file, expected):
         ([{"path": "/a", "content": "x", "mode": "0999"}], "/a: mode '0999' is not"),
         ([{"path": "/a", "content": "x", "owner": "a b"}], "/a: owner 'a b' is not"),
         ([{"path": "/a", "content": "x", "group": True}], "/a: group True is not"),
+        ([{"path": "/a", "json": ["x"]}], "/a: json must be a mapping"),
+        ([{"path": "/a", "json": {}, "json_defaults": "x"}], "/a: json_defaults must be a mapping"),
+        ([{"path": "/a", "json_defaults": {}, "content": "x"}], "/a: json_defaults requires json"),
+        ([{"path": "/a", "json_defaults": {}}], "/a: set content, src, template, json or state"),
+        ([{"path": "/a", "json": {}, "content": "x"}], "/a: set only one of content, json"),
+        ([{"path": "/a", "json": {"a": float("nan")}}], "/a: json cannot be written as JSON"),
+        ([{"path": "/a", "json": {"a": object}}], "/a: json cannot be written as JSON"),
         ([{"path": "/a", "content": "x", "secret": "maybe"}], "/a: secret must be true or false"),
         ([{"path": "/a", "content": "x"}, {"path": "/a/", "state": "directory"}], "/a is listed twice"),
     ],
@@ -170,3 +185,49 @@ def test_a_run_that_was_killed():
     assert not was_interrupted(Look(None)) and not was_interrupted(looked())
     assert not was_interrupted(Look({"patterns": [JOURNAL], "paths": {}}))
     assert was_interrupted(Look({"patterns": [JOURNAL], "paths": {JOURNAL: {"type": "file"}}}))
+
+
+@pytest.fixture
+def merged():
+    """Whether settings are merged already into the file that a look describes."""
+
+    def merged(wanted, defaults=(), found=(), ours=(), error=None, mode="0600", changed=(), **attributes):
+        settings = {name: {"digest": look.digest(text), "placed": name in ours} for name, text in dict(found).items()}
+        known = {
+            "run": look.run_id(),
+            "changed": changed,
+            "patterns": ["/etc/a.json"],
+            "paths": {"/etc/a.json": {"type": "file", "mode": mode, "owner": "root", "group": "root"}},
+            "json_files": {"/etc/a.json": {"error": error, "settings": settings, "changed": {}}},
+        }
+        (entry,) = entries_of([{"path": "/etc/a.json", "json": wanted, "json_defaults": dict(defaults), **attributes}])
+        return is_as_wanted(entry, b"", Look(known))
+
+    return merged
+
+
+def test_settings_that_are_there(merged):
+    assert merged({"a": {"b": [1]}}, {"c": 1}, {"/a/b": b"[1]", "/c": b"5", "/d": b"6"})
+    assert merged({"a": 1}, {}, {"/a": b"1"}, mode="0640", group="root")
+
+
+@pytest.mark.parametrize(
+    "wanted, defaults, found, more",
+    [
+        ({"a": 1}, {}, {}, {}),
+        ({"a": 1}, {}, {"/a": b"2"}, {}),
+        ({"a": 1}, {}, {"/a": b"true"}, {}),
+        ({"a": 1}, {}, {"/a/b": b"1"}, {}),
+        ({}, {"a": 1}, {}, {}),
+        ({}, {"a": 1}, {"/a": b"2"}, {"ours": ["/a"]}),
+        ({}, {}, {"/a": b"2"}, {"ours": ["/a"]}),
+        ({"a": 1}, {}, {"/a": b"1"}, {"error": "is a link to /x"}),
+        ({"a": 1}, {}, {"/a": b"1"}, {"changed": ["/etc/a.json"]}),
+    ],
+)
+def test_settings_that_are_due(merged, wanted, defaults, found, more):
+    assert not merged(wanted, defaults, found, **more)
+
+
+def test_the_owner_of_a_merged_file(merged):
+    assert not merged({}, mode="0600", owner="other")

@@ -16,6 +16,19 @@ EXTRA = {"domain": "example", "dns_config": {"service_ttl": {"*": "3s", "shop": 
 @pytest.mark.parametrize(
     ("given", "name", "value"),
     [
+        ({}, "roles", []),
+        (
+            {"group_names": ["nginx_lb", "web", "redis", "consul_client"]},
+            "roles",
+            ["consul_client", "redis", "nginx_lb"],
+        ),
+        # A host runs one agent.
+        ({"group_names": ["consul_client", "consul_server", "redis"]}, "roles", ["consul_server", "redis"]),
+        ({}, "uses_resolver", False),
+        ({"group_names": ["consul_client"]}, "uses_resolver", True),
+        ({"group_names": ["consul_server"]}, "uses_resolver", True),
+        ({"group_names": ["consul_client"], "consul_agent_dns_port": "8600"}, "uses_resolver", False),
+        ({"group_names": ["consul_client"], "consul_agent_resolver": "no"}, "uses_resolver", False),
         ({}, "node_name", "web1"),
         ({"consul_agent_node_name": "node1"}, "node_name", "node1"),
         ({"consul_agent_bind_addr": "10.0.0.9"}, "lan_address", "10.0.0.9"),
@@ -120,6 +133,23 @@ FACTS = {"ansible_facts": {"interfaces": ["lo"]}}
 def test_the_servers_to_look_at_before_a_token_is_made(given, hostvars, expected):
     variables = {**HOST, "groups": {"consul_server": ["c1", "c2", "c3"]}, "hostvars": hostvars, **given}
     assert site_values(variables).acl_server_candidates == expected
+
+
+@pytest.mark.parametrize(
+    ("agent", "ready"),
+    [
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "deny"}, True),
+        ({"leader": "192.0.2.1:8300"}, True),  # it does not tell everybody its policy
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "disabled"}, False),
+        ({"leader": ""}, False),
+        ({}, False),
+    ],
+)
+def test_whether_a_server_takes_tokens_now(agent, ready):
+    hostvars = {"c1": server("active")}
+    hostvars["c1"]["ansible_facts"]["dockyard_host"]["consul"] = agent
+    variables = {**HOST, "groups": {"consul_server": ["c1"]}, "hostvars": hostvars}
+    assert site_values(variables).acl_server_ready is ready
 
 
 def test_only_the_facts_of_servers_are_read():

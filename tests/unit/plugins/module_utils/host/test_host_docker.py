@@ -12,7 +12,12 @@ import subprocess
 import threading
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.module_utils.host.docker import Docker, look_at_docker, without_tag
+from ansible_collections.dockyard.consul.plugins.module_utils.host.docker import (
+    Docker,
+    flags_of,
+    look_at_docker,
+    without_tag,
+)
 
 
 @pytest.fixture
@@ -48,6 +53,42 @@ WHOLE = {
     "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}},
     "Config": {"Image": "web:1.0", "Labels": {"shop": "yes"}, "Env": ["TOKEN=secret"]},
 }
+INFO = {
+    "ServerVersion": "26.1.5",
+    "LiveRestoreEnabled": True,
+    "Swarm": {"LocalNodeState": "inactive"},
+    "HttpProxy": "secret",
+}
+
+
+def test_the_engine(engine):
+    said, docker = engine
+    said["/info"], said["/containers/json?all=1"] = INFO, []
+    seen = look_at_docker(docker)
+    assert (seen["version"], seen["live_restore"], seen["swarm"]) == ("26.1.5", True, False)
+    assert "secret" not in str(seen)
+    said["/info"] = {**INFO, "LiveRestoreEnabled": False, "Swarm": {"LocalNodeState": "active"}}
+    seen = look_at_docker(docker)
+    assert (seen["live_restore"], seen["swarm"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "line, flags",
+    [
+        ("dockerd -H fd:// --containerd=/run/c.sock", ["containerd", "host"]),
+        ("dockerd --dns 10.0.0.1 -D -lwarn --log-opt max-size=1m", ["debug", "dns", "log-level", "log-opt"]),
+        ("dockerd --http-proxy=http://user:secret@proxy", ["http-proxy"]),
+        ("dockerd", []),
+        ("dockerd --config-file=/etc/docker/daemon.json --config-file /etc/docker/daemon.json", []),
+        ("dockerd --config-file /srv/daemon.json", ["config-file"]),
+        ("dockerd --config-file=/etc/docker/daemon.json.mine", ["config-file"]),
+    ],
+)
+def test_the_options_on_the_command_line_have_no_values(tmp_path, line, flags):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cmdline").write_text(line.replace(" ", "\0") + "\0")
+    assert flags_of("7", str(tmp_path)) == flags
+    assert flags_of("8", str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +106,7 @@ WHOLE = {
 )
 def test_the_image_of_a_container(engine, image, digests, expected):
     said, docker = engine
-    said["/version"] = {"Version": "26.1.5"}
+    said["/info"] = INFO
     said["/containers/json?all=1"] = [
         {"Id": "1", "Names": ["/web"], "Image": image, "ImageID": ID, "State": "running", "Status": "Up 2 hours"}
     ]
@@ -82,7 +123,7 @@ def test_the_image_of_a_container(engine, image, digests, expected):
 
 def test_images(engine):
     said, docker = engine
-    said["/version"] = {"Version": "26.1.5"}
+    said["/info"] = INFO
     said["/containers/json?all=1"] = []
     there = f"registry:5000/web@{DIGEST}"
     said[f"/images/{there}/json"] = {"Id": ID, "RepoDigests": [there], "Config": {"Cmd": ["run"], "Env": ["A=secret"]}}
@@ -98,7 +139,7 @@ def test_images(engine):
 @pytest.mark.parametrize("policy, kept", [("no", False), ("", False), ("always", True), ("on-failure", False)])
 def test_which_containers_the_engine_keeps_running(engine, policy, kept):
     said, docker = engine
-    said["/version"] = {"Version": "26.1.5"}
+    said["/info"] = INFO
     said["/containers/json?all=1"] = [
         {
             "Id": "1",
@@ -116,9 +157,10 @@ def test_which_containers_the_engine_keeps_running(engine, policy, kept):
 
 def test_a_container_that_goes_while_it_is_looked_at(engine):
     said, docker = engine
-    said["/version"] = {"Version": "26.1.5"}
+    said["/info"] = INFO
     said["/containers/json?all=1"] = [{"Id": "1"}]
-    assert look_at_docker(docker) == {"error": None, "version": "26.1.5", "containers": []}
+    seen = look_at_docker(docker)
+    assert seen["error"] is None and seen["containers"] == []
 
 
 def test_an_engine_that_does_not_run_is_not_asked(engine, tmp_path):

@@ -34,6 +34,7 @@ def test_a_plain_host(host):
     assert ask_resolved(files, 1) is None
     assert look_at_resolver(files) == {
         "error": None,
+        "resolv_conf": "# nameserver 192.0.2.9\nnameserver 192.0.2.1\nnameserver\t::1\nsearch x\n",
         "nameservers": ["192.0.2.1", "::1"],
         "managers": [],
         "upstream_nameservers": [],
@@ -42,12 +43,14 @@ def test_a_plain_host(host):
 
 
 def test_a_host_without_resolv_conf(host):
-    assert look_at_resolver(host({}))["nameservers"] == []
+    seen = look_at_resolver(host({}))
+    assert (seen["nameservers"], seen["resolv_conf"]) == ([], "")
 
 
 def test_the_programs_that_write_resolv_conf(host):
     files = host({"etc/resolv.conf": "", "run/NetworkManager/x": "", "usr/sbin/dhclient": "", "sbin/resolvconf": ""})
     assert look_at_resolver(files)["managers"] == ["NetworkManager", "dhclient", "resolvconf"]
+    assert look_at_resolver(host({"usr/sbin/dhcpcd": ""}))["managers"][-1] == "dhcpcd"
 
 
 def test_systemd_resolved(host):

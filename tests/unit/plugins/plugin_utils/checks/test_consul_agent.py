@@ -51,7 +51,7 @@ def test_right(said, given):
     [
         (
             {"groups": {"consul_server": ["web1"], "consul_client": ["web1"]}},
-            "web1 is in the group 'consul_server' and is also a client. A host runs one agent.",
+            "web1 is in the group 'consul_server', so it is a server. A host runs one agent",
         ),
         (
             {"groups": {"consul_client": ["web1"]}},
@@ -158,6 +158,23 @@ def test_nameservers_of_all_interfaces(said):
     assert len(problems) == 1 and problems[0].startswith(text)
     assert said("consul_client", {"consul_agent_resolver": False}, look=RESOLVED) == []
     assert said("consul_client", look={"resolver": {"global_nameservers": ["127.0.0.1", "::1"]}}) == []
+
+
+def test_systemd_resolved_has_port_53(said):
+    look, everywhere = {"resolver": {"managers": ["systemd-resolved"]}}, {"consul_agent_dns_addresses": ["0.0.0.0"]}
+    (problem,) = said("consul_client", everywhere, look=look)
+    assert problem.startswith('consul_agent_dns_addresses is ["0.0.0.0"]. systemd-resolved has port 53 of 127.0.0.53')
+    assert said("consul_client", everywhere) == []
+    assert said("consul_client", {"consul_agent_dns_addresses": ["127.0.0.1", "10.0.0.11"]}, look=look) == []
+
+
+def test_a_resolv_conf_that_cannot_be_read(said):
+    look = {"resolver": {"error": "Is a directory"}}
+    assert said("consul_client", look=look) == [
+        "/etc/resolv.conf could not be read: Is a directory. Repair it, or set consul_agent_resolver to false."
+    ]
+    assert said("consul_client", {"consul_agent_resolver": False}, look=look) == []
+    assert said("consul_client", look={"resolver": {"error": "resolvectl failed", "resolv_conf": ""}}) == []
 
 
 SERVER = {"groups": {"consul_server": ["consul1", "consul2"], "consul_client": ["web1", "web2"]}}

@@ -15,7 +15,7 @@ OWN_CERTIFICATE = {"consul_agent_tls_certificate_file": "/etc/hostname", "consul
     "given",
     [
         {},
-        {"consul_server_dns_port": 53},
+        {"consul_agent_dns_port": 8600, "consul_agent_resolver": False},
         {"consul_server_https_port": 8501},
         {**THREE, "consul_server_bootstrap_expect": 3},
         {"consul_agent_resolver": False, "consul_agent_tls_ca_file": "/etc/hostname", **OWN_CERTIFICATE},
@@ -28,16 +28,15 @@ OWN_CERTIFICATE = {"consul_agent_tls_certificate_file": "/etc/hostname", "consul
     ],
 )
 def test_right(said, given):
-    assert said("consul_server", {"consul_agent_resolver": False, **given}, hostvars=ADDRESSES) == []
+    assert said("consul_server", given, hostvars=ADDRESSES) == []
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"consul_server_dns_port": 0}, "consul_server_dns_port is 0. A port is a number from 1 to 65535."),
         (
-            {"consul_agent_resolver": True},
-            "consul_server_dns_port is 8600, and consul_agent_resolver is true. resolv.conf cannot name a port.",
+            {"consul_agent_dns_port": 8600},
+            "consul_agent_dns_port is 8600, and consul_agent_resolver is true. resolv.conf cannot name a port.",
         ),
         (
             {"consul_server_https_port": -1},
@@ -71,9 +70,9 @@ def test_right(said, given):
     ],
 )
 def test_wrong(said, given, text):
-    problems = said("consul_server", {"consul_agent_resolver": False, **given}, hostvars=ADDRESSES)
+    problems = said("consul_server", given, hostvars=ADDRESSES)
     assert len(problems) == 1 and problems[0].startswith(text), problems
 
 
 def test_a_server_with_its_own_certificate_needs_no_ca_of_the_site(said):
-    assert said("consul_server", {"consul_agent_resolver": False, "site_secrets_dir": "x", **OWN_CERTIFICATE}) == []
+    assert said("consul_server", {"site_secrets_dir": "x", **OWN_CERTIFICATE}) == []

@@ -26,7 +26,6 @@ def demo(said):
         {"mydemo_kv_key": "mydemo/settings"},
         {"mydemo_token_file": "/etc/our-mydemo/token"},
         {"release_name": "mydemo"},
-        {"group_names": ["registry"], "registry_port": 5001},
         {"mydemo_request_seconds": 0, "mydemo_redis_db": 0},
     ],
 )
@@ -64,7 +63,6 @@ def test_right(demo, given):
         ({"mydemo_ports": [5000, 5000]}, "mydemo_ports is [5000, 5000]."),
         ({"mydemo_ports": [0]}, "mydemo_ports is [0]."),
         ({"mydemo_ports": 5000}, "mydemo_ports is 5000. It must be a list"),
-        ({"group_names": ["registry"]}, "The registry on this host listens on port 5000, and so does the app."),
         ({"mydemo_env": {"MYDEMO_PORT": "1"}}, "mydemo_env sets MYDEMO_PORT."),
         (
             {"mydemo_token_file": "/etc/mydemo.token"},

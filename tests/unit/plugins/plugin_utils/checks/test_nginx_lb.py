@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.action.check_variables import CHECKS
 
 SHOP = {"name": "shop", "port": 7000}
 SRV = {"name": "twins", "port": "srv", "listen": 8080}
@@ -30,6 +31,8 @@ def balanced(said):
         {"nginx_lb_telemetry_listen": "10.0.0.11:8082", "nginx_lb_telemetry_token": TOKEN},
         {"nginx_lb_telemetry_listen": "8082 ssl", "consul_server_monitoring_token": TOKEN},
         {"nginx_lb_telemetry_token": "unused", "nginx_lb_keepalive": 1},
+        {SERVICES: []},
+        {SERVICES: [{**SHOP, "config_extra": "gzip on;"}], "nginx_lb_config_extra": "gzip off; # }"},
     ],
 )
 def test_right(balanced, given):
@@ -39,7 +42,6 @@ def test_right(balanced, given):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({SERVICES: []}, "nginx_lb_services is empty. List the services to balance, each with its name and port."),
         ({SERVICES: [{**SHOP, "name": "my service"}]}, "nginx_lb_services has a service with the name 'my service'."),
         (
             {SERVICES: [SHOP, {**SHOP, "listen": 81}]},
@@ -60,6 +62,14 @@ def test_right(balanced, given):
         (
             {"nginx_lb_telemetry_listen": "10.0.0.11", "nginx_lb_telemetry_token": TOKEN},
             "nginx_lb_telemetry_listen is '10.0.0.11'. It must be a port, or an address and a port",
+        ),
+        (
+            {SERVICES: [{**SHOP, "config_extra": "gzip on; }"}]},
+            "nginx_lb_services[shop].config_extra is not configuration of nginx: line 1: '}' closes no block.",
+        ),
+        (
+            {"nginx_lb_config_extra": "gzip on"},
+            "nginx_lb_config_extra is not configuration of nginx: line 1: ';' is missing at the end.",
         ),
         (
             {SERVICES: [{**SHOP, "tls_listen": "https"}]},
@@ -175,4 +185,81 @@ def test_a_version_of_nginx_that_could_not_be_read(said):
     assert (
         said("nginx_lb", {SERVICES: [SHOP]}, look={"nginx": {"version": "1.22.1", "error": "nginx_status: HTTP 500"}})
         == []
+    )
+
+
+def test_services_that_nobody_has_set(said):
+    assert said("nginx_lb", {}) == [
+        "nginx_lb_services is not set. List the services to balance, each with its name and port. An empty list stops balancing."
+    ]
+
+
+SITE = "/etc/nginx/sites-enabled/zz_nginx_lb.conf"
+
+
+@pytest.fixture
+def on_host(values):
+    """The problems and the warnings on a host where nginx has this configuration."""
+
+    def on_host(given=(), placed=False, **config):
+        there = {
+            "error": None,
+            "worker_connections": "768",
+            "includes": [{"pattern": "/etc/nginx/sites-enabled/*", "servers": 9}],
+            "servers": [],
+            "welcome_sites": [],
+            "nginx_conf": None,
+            **config,
+        }
+        look = {
+            "nginx": {"version": "1.22.1", "error": None, "config": there},
+            "paths": {SITE: {"type": "file"}} if placed else {},
+            "patterns": ["/etc/nginx/sites-enabled/*"],
+        }
+        found = list(CHECKS["nginx_lb"](values("nginx_lb", {SERVICES: [SHOP], **dict(given)}, look=look)))
+        return [one.text for one in found if not one.is_warning], [one.text for one in found if one.is_warning]
+
+    return on_host
+
+
+def test_an_nginx_conf_of_the_user(on_host):
+    problems, (warning,) = on_host()
+    assert problems == []
+    assert "It cannot set worker_connections to 4096 and worker_rlimit_nofile to 8256 there" in warning
+    assert on_host(placed=True) == ([], []), "said once"
+    assert on_host(worker_connections="4096") == ([], [])
+    assert on_host({"nginx_lb_nginx_conf": "replace"}) == ([], [])
+    assert on_host(nginx_conf="events { }") == ([], [])
+    assert len(on_host({"nginx_lb_worker_connections": 5}, placed=True)[1]) == 1, "the inventory says otherwise"
+
+
+def test_an_nginx_conf_of_the_user_that_includes_nothing(on_host):
+    (problem,), _warnings = on_host(includes=[])
+    assert "includes neither /etc/nginx/conf.d/*.conf nor /etc/nginx/sites-enabled/*" in problem
+    assert "Add 'include /etc/nginx/conf.d/*.conf;' at the end of the block, or set nginx_lb_nginx_conf to" in problem
+    assert on_host({"nginx_lb_nginx_conf": "replace"}, includes=[])[0] == []
+
+
+def test_servers_of_the_user(on_host):
+    theirs = {
+        "kind": "http",
+        "file": "/etc/nginx/sites-enabled/a",
+        "line": 1,
+        "listen": ["80", "127.0.0.1:8081"],
+        "names": ["a"],
+    }
+    problems, _warnings = on_host(servers=[theirs])
+    assert [problem.partition(",")[0] for problem in problems] == [
+        "shop listens on 80 with any server_name",
+        "nginx_lb_status_port listens on 127.0.0.1:8081 with any server_name",
+    ]
+    with_name = {SERVICES: [{**SHOP, "server_name": ["b"]}], "nginx_lb_status_port": 8082}
+    assert on_host(with_name, servers=[theirs])[0] == []
+    assert len(on_host({SERVICES: [], "nginx_lb_status_port": 8082}, servers=[theirs])[0]) == 0
+
+
+def test_a_configuration_that_cannot_be_read(on_host):
+    problems, warnings = on_host(placed=True, error="/etc/nginx/nginx.conf: line 1: ';' is missing at the end")
+    assert problems == [] and warnings[0].startswith(
+        "The configuration of nginx could not be read: /etc/nginx/nginx.conf: line 1"
     )

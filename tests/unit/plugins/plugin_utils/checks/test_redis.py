@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import digest
 
 BIND = "List the addresses to listen on."
 PASSWORD = 'It must have 8 or more printable ASCII characters, without spaces, quotation marks (") and backslashes.'
@@ -58,3 +59,63 @@ def test_a_password_that_is_not_on_this_controller(said, tmp_path):
     (tmp_path / "operator").mkdir()
     (tmp_path / "operator/redis.password").touch()
     assert said("redis", {}, look=there) == []
+
+
+BY_HAND = {
+    "redis": {
+        "error": None,
+        "bind": ["127.0.0.1", "::1"],
+        "port": 6380,
+        "password": True,
+        "password_digest": "0123",
+        "users": False,
+    },
+    "packages": {"redis-server": "5:7.0"},
+    "origins": {},
+    "paths": {},
+    "patterns": ["/etc/redis/*"],
+}
+SAID = {"redis_port": 6379, "redis_bind": ["127.0.0.1"], "redis_password": "a-new-password"}
+
+
+def test_a_redis_that_somebody_has_configured(said, tmp_path):
+    texts = said("redis", {}, look=BY_HAND)
+    start = "Redis on web1 was configured in /etc/redis/redis.conf and"
+    assert [text.partition(".")[0] for text in (text.replace("redis.conf", "redis:conf") for text in texts)] == [
+        start.replace("redis.conf", "redis:conf") + end
+        for end in (" has the port 6380", " listens on 127", " has a password of its own (requirepass)")
+    ]
+    assert f"{tmp_path}/operator/redis.password" in texts[2] and "ansible-vault" in texts[2]
+    assert all("set redis_replace_settings to true" in text for text in texts)
+    assert said("redis", SAID, look=BY_HAND) == [], "said, though the port is the default"
+    assert said("redis", {"redis_replace_settings": True}, look=BY_HAND) == []
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"origins": {"/etc/redis/redis.conf": "package"}},
+        {"packages": {"redis-server": ""}},
+        {"redis": None},
+    ],
+)
+def test_a_redis_of_the_package(said, differs):
+    assert said("redis", {}, look={**BY_HAND, **differs}) == []
+
+
+def test_a_redis_that_this_role_has_configured(said):
+    there = {"/etc/redis/site.conf": {"type": "file"}}
+    assert said("redis", SAID, look={**BY_HAND, "paths": there}) == []
+
+
+def test_a_redis_that_has_the_settings_of_the_site(said, tmp_path):
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator/redis.password").write_text("site-password\n")
+    same = {**BY_HAND["redis"], "port": 6379, "bind": ["10.0.0.11", "127.0.0.1"]}
+    given = {"redis_bind": ["127.0.0.1", "10.0.0.11"]}
+    assert len(said("redis", given, look={**BY_HAND, "redis": same})) == 1
+    same["password_digest"] = digest(b"site-password")
+    assert said("redis", given, look={**BY_HAND, "redis": same}) == []
+    for password in ({"password": False, "password_digest": None}, {"users": True, "password_digest": None}):
+        (text,) = said("redis", given, look={**BY_HAND, "redis": {**same, **password}})
+        assert ("users of its own" in text) == ("users" in password)
