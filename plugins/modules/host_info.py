@@ -943,7 +943,7 @@ def look_at_consul(params, client, key, known):
         silent = known.get("consul", {}).get("error")
         known["cluster"] = {"error": silent} if silent else agent.look_at_cluster(client)
     running = known.get("consul", {}).get("running", [])
-    folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
+    folders = list(params["consul_data_dirs"])
     if params["consul_config_dirs"]:
         files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
         known["consul_config"] = files
@@ -951,6 +951,7 @@ def look_at_consul(params, client, key, known):
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
         for agent_process in running:
             agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
+    folders += [one["data_dir"] for one in running if one["data_dir"]]
     if params["consul_data_dirs"]:
         known["consul_data"] = consul_process.look_at_data(folders, key)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import DEFINITIONS, OUR_FILES, ForeignFile
-from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import agent_settings
+from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import FOLDER, agent_settings
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, shown
@@ -59,6 +59,20 @@ def foreign_files(v: Values) -> Iterator[Problem]:
             )
         elif not v["consul_agent_adopt"]:
             yield Problem("consul_agent_adopt", _foreign(v, file))
+
+
+def unread_files(v: Values) -> Iterator[Problem]:
+    """Elsewhere than in the folder of the role: what they set is not known, and goes out of force."""
+    files = v.look.get("consul_config") or {}
+    for agent in adoption.foreign_agents(v.look):
+        for path in agent.get("files") or []:
+            if path.startswith(f"{FOLDER}/") or not files[path]["error"] or path in v["consul_agent_kept_files"]:
+                continue
+            yield Problem(
+                "consul_agent_kept_files",
+                f"{path}, which the agent of this host uses, cannot be read ({files[path]['error']}), so its settings are not"
+                " known. Correct it. Or list it in consul_agent_kept_files if the inventory has all that is in it.",
+            )
 
 
 def _foreign(v: Values, file: ForeignFile) -> str:
@@ -119,4 +133,4 @@ def _ours(v: Values) -> dict[str, Any]:
     return adoption.flat(settings)
 
 
-CHECKS = [adopt, foreign_files, lost_services, unreadable_definitions]
+CHECKS = [adopt, foreign_files, unread_files, lost_services, unreadable_definitions]

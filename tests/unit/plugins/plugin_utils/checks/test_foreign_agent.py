@@ -178,6 +178,13 @@ def test_a_file_that_cannot_be_read(one, says):
     assert says(look, consul_agent_kept_files=[SERVER_FILE]) == []
 
 
+def test_a_file_elsewhere_that_cannot_be_read(one, says):
+    path = "/srv/consul/old.hcl"
+    look = looked(consul__running__files=[path], consul_config={path: file(error="Permission denied")})
+    assert one(look).startswith(f"{path}, which the agent of this host uses, cannot be read (Permission denied)")
+    assert says(look, consul_agent_kept_files=[path]) == []
+
+
 def test_a_file_with_services_that_the_agent_of_the_role_cannot_read(one, says):
     path = "/etc/consul.d/web.hcl"
     root = {"type": "file", "mode": "0600", "owner": "root", "group": "root"}
