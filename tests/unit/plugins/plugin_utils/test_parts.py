@@ -82,6 +82,12 @@ def test_nginx_goes_on_for_servers_of_the_user(file, goes_on):
     assert found["after"] == ([{"unit": "nginx", "state": "reloaded"}] if goes_on else [])
 
 
+def test_nginx_goes_on_if_its_configuration_could_not_be_read():
+    nginx = {"config": {"error": "/etc/nginx/conf.d/a.conf: line 1: '}' is missing at the end", "servers": []}}
+    found = plan(look("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/zz_nginx_lb.conf", nginx=nginx), ["nginx_lb"])
+    assert (found["stop"], found["after"]) == ([], [{"unit": "nginx", "state": "reloaded"}])
+
+
 def test_a_docker_engine_is_never_stopped():
     containers = [("mydemo", {"dockyard_service": "mydemo"}), ("shop", {"dockyard_service": "shop"}), ("theirs", {})]
     found = plan(look(containers=containers, services=["mydemo", "shop", "web"]), ["docker_host"])
