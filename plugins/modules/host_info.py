@@ -616,7 +616,9 @@ docker:
   type: dict
   contains:
     error:
-      description: Why it could not be asked, V(null) if it could.
+      description:
+        - Why not all could be read, V(null) if it could. A part that could not be read is missing. RV(ignore:containers) are
+          then those that were read before the error.
       type: str
       sample: null
     version:
@@ -851,7 +853,8 @@ def execute(module, client):
     look_at_units(module, known)
     look_at_consul(params, client, key, known)
     if params["docker"]:
-        known["docker"] = docker.look_at_docker(docker.Docker(timeout), params["docker_images"])
+        engine = docker.Docker(timeout, unit_pid=known.get("units", {}).get("docker", {}).get("pid", 0))
+        known["docker"] = docker.look_at_docker(engine, params["docker_images"])
     if params["nginx"] or params["nginx_status_port"]:
         known["nginx"] = nginx.look_at_nginx(nginx_version, params["nginx_status_port"], timeout)
     if params["redis"]:
@@ -923,7 +926,8 @@ def look_at_packages(params, dpkg, known):
 
 
 def look_at_units(module, known):
-    names = list(dict.fromkeys(module.params["units"] + module.params["workers_of"]))
+    names = module.params["units"] + module.params["workers_of"] + (["docker"] if module.params["docker"] else [])
+    names = list(dict.fromkeys(names))
     if not names:
         return
     try:

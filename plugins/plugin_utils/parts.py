@@ -183,7 +183,8 @@ def is_of_user(look: Look, part: Part) -> bool:
     if part.unit == "docker":
         return True  # nobody knows what else runs in it
     if part.unit == "nginx":
-        servers = ((look.get("nginx") or {}).get("config") or {}).get("servers") or []
-        if any(origins.get(server["file"]) is None for server in servers):
+        config = (look.get("nginx") or {}).get("config") or {}
+        # What could not be read may be a server of the user.
+        if config.get("error") or any(origins.get(server["file"]) is None for server in config.get("servers") or []):
             return True
     return origins.get(part.config) is None and (look.path(part.config) or {}).get("type") == "file"

@@ -104,6 +104,12 @@ def test_a_file_that_the_user_has_placed_with_the_module_is_no_layer():
     assert present(look("/etc/nginx/conf.d/shop.conf", "/etc/consul.d/site.json", "/etc/redis/more.conf")) == []
 
 
+def test_nginx_goes_on_if_its_configuration_could_not_be_read():
+    nginx = {"config": {"error": "/etc/nginx/conf.d/a.conf: line 1: '}' is missing at the end", "servers": []}}
+    found = plan(look("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/zz_nginx_lb.conf", nginx=nginx), ["nginx_lb"])
+    assert (found["stop"], found["after"]) == ([], [{"unit": "nginx", "state": "reloaded"}])
+
+
 def test_a_docker_engine_is_never_stopped():
     containers = [("mydemo", {"dockyard_service": "mydemo"}), ("shop", {"dockyard_service": "shop"}), ("theirs", {})]
     host = look(containers=containers, services=["mydemo", "shop", "web"])
