@@ -35,6 +35,20 @@ def lost_ca(v: Values) -> Iterator[Problem]:
         )
 
 
+def set_by_hand(v: Values) -> Iterator[Problem]:
+    """A registry that somebody has configured keeps its settings, such as where its images are, unless the inventory says otherwise."""
+    file = "/etc/docker/registry/config.yml"
+    there = (v.look.path(file) or {}).get("type") == "file"
+    if not there or file in (v.look.get("origins") or {}) or v["registry_replace_settings"]:
+        return
+    yield Problem(
+        "registry_replace_settings",
+        f"The registry on {v.host} was configured in {file}, which the role would replace. Its images would be missing if they are"
+        " in another folder than registry_data_dir. Set registry_data_dir and registry_port to what they are there, and"
+        " registry_replace_settings to true. The file is backed up.",
+    )
+
+
 CHECKS = [
     debian,
     lan_address,
@@ -42,4 +56,5 @@ CHECKS = [
     matching("registry_data_dir", r"/.+", "It must be the absolute path of a folder on the host."),
     *site_tls.CHECKS,
     lost_ca,
+    set_by_hand,
 ]

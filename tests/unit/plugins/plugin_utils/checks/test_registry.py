@@ -45,3 +45,14 @@ def test_a_ca_that_is_not_on_this_controller(said, tmp_path):
     (tmp_path / "ca.pem").touch()
     (tmp_path / "ca.key").touch()
     assert said("registry", {}, look=there) == []
+
+
+def test_a_registry_that_was_configured_by_hand(said):
+    file = "/etc/docker/registry/config.yml"
+    there = {"paths": {file: {"type": "file"}}, "origins": {}}
+    (text,) = said("registry", {}, look=there)
+    assert "was configured in /etc/docker/registry/config.yml, which the role would replace" in text
+    assert said("registry", {"registry_replace_settings": True}, look=there) == []
+    for origin in ("placed", "package"):
+        assert said("registry", {}, look={**there, "origins": {file: origin}}) == []
+    assert said("registry", {}, look={"paths": {}}) == []
