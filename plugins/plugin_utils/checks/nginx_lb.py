@@ -23,8 +23,8 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import ABSENT
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import Ours, conflicts, servers_of_user
-from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import CONF_D, SITES, config_of, layout
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.tls_files import tls_problems
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
