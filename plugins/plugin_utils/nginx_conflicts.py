@@ -129,9 +129,11 @@ def shadows(ours: Sequence[Ours], theirs: Sequence[Theirs]) -> Iterator[tuple[st
         remedy = f"change the listen there to {port if everywhere == '*' else f'{everywhere}:{port}'}"
         yield (
             taken[0].variable,
-            f"{who} {'listen' if len(taken) > 1 else 'listens'} on port {port} of all addresses, and {one.place} on"
-            f" {address}:{port}. nginx sends all requests for {address}:{port} to the servers there, so none reaches {who}."
-            f" If that is not what you want, {remedy}, or set the listen of {who} to another port.",
+            (
+                f"{who} {'listen' if len(taken) > 1 else 'listens'} on port {port} of all addresses, and {one.place} on"
+                f" {address}:{port}. nginx sends all requests for {address}:{port} to the servers there, so none reaches {who}."
+                f" If that is not what you want, {remedy}, or set the listen of {who} to another port."
+            ),
         )
 
 

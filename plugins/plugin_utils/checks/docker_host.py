@@ -165,7 +165,9 @@ def foundations(v: Values) -> Iterator[Problem]:
         else:
             continue
         if engine.containers:
-            count, them = (f"{engine.containers} containers", "them") if engine.containers > 1 else ("a container", "it")
+            count, them = (
+                (f"{engine.containers} containers", "them") if engine.containers > 1 else ("a container", "it")
+            )
             yield Problem(
                 name, f"{what}. The engine has {count}, which it would lose. Remove {them} first, or {remedy}."
             )

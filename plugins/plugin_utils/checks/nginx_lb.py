@@ -28,8 +28,8 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts im
     servers_of_user,
     shadows,
 )
-from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import CONF_D, SITES, config_of, layout
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.tls_files import tls_problems
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values

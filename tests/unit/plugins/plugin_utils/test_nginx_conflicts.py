@@ -154,15 +154,17 @@ def test_a_server_of_the_user_at_one_address_takes_its_requests(names):
     assert shadowed([ours("80", A), web, ours("81")], server("10.20.0.9:80", names=names)) == [
         (
             "nginx_lb_services",
-            f"demo and web listen on port 80 of all addresses, and {FILE} (line 3) on 10.20.0.9:80. nginx sends all requests for"
-            " 10.20.0.9:80 to the servers there, so none reaches demo and web. If that is not what you want, change the listen"
-            " there to 80, or set the listen of demo and web to another port.",
+            (
+                f"demo and web listen on port 80 of all addresses, and {FILE} (line 3) on 10.20.0.9:80. nginx sends all requests for"
+                " 10.20.0.9:80 to the servers there, so none reaches demo and web. If that is not what you want, change the listen"
+                " there to 80, or set the listen of demo and web to another port."
+            ),
         )
     ]
 
 
 def test_a_server_of_the_user_at_one_ipv6_address():
-    ((variable, text),) = shadowed([ours("[::]:80")], server("[2001:db8::9]:80"), server("10.20.0.9:80"))
+    ((_variable, text),) = shadowed([ours("[::]:80")], server("[2001:db8::9]:80"), server("10.20.0.9:80"))
     assert text.startswith(f"demo listens on port 80 of all addresses, and {FILE} (line 3) on [2001:db8::9]:80.")
     assert "change the listen there to [::]:80, or" in text
 

@@ -198,7 +198,14 @@ def test_the_process_of_the_unit_counts_before_the_pid_file(engine, tmp_path):
 
 
 def listed(name):
-    return {"Id": name, "Names": [f"/{name}"], "Image": f"web@{DIGEST}", "ImageID": ID, "State": "running", "Status": ""}
+    return {
+        "Id": name,
+        "Names": [f"/{name}"],
+        "Image": f"web@{DIGEST}",
+        "ImageID": ID,
+        "State": "running",
+        "Status": "",
+    }
 
 
 def test_each_part_is_kept_if_another_fails(engine):

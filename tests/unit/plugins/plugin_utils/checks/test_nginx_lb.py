@@ -283,8 +283,10 @@ def test_an_nginx_conf_that_cannot_be_read(on_host):
     error = "/etc/nginx/nginx.conf: line 1: ';' is missing at the end"
     problems, _warnings = on_host(includes=[], error=error)
     assert problems == [
-        f"The configuration of nginx on web1 could not be read: {error}. The role cannot tell whether nginx includes"
-        " /etc/nginx/conf.d/*.conf. Correct that file, or set nginx_lb_nginx_conf to 'replace'."
+        (
+            f"The configuration of nginx on web1 could not be read: {error}. The role cannot tell whether nginx includes"
+            " /etc/nginx/conf.d/*.conf. Correct that file, or set nginx_lb_nginx_conf to 'replace'."
+        )
     ]
     assert on_host({"nginx_lb_nginx_conf": "replace"}, includes=[], error=error)[0] == []
 
@@ -297,8 +299,10 @@ def test_an_nginx_without_its_usual_configuration(on_host):
     built = {**given, "packages": {"nginx": "", "nginx-common": ""}}
     for mode in ("auto", "replace", "keep"):
         assert on_host({"nginx_lb_nginx_conf": mode}, **built)[0] == [
-            "web1 has an nginx that is of no Debian package, and does not read /etc/nginx/nginx.conf. The role manages the nginx of"
-            " a package. Remove the other one, then run again."
+            (
+                "web1 has an nginx that is of no Debian package, and does not read /etc/nginx/nginx.conf. The role manages the nginx of"
+                " a package. Remove the other one, then run again."
+            )
         ]
 
 
@@ -306,8 +310,10 @@ def test_an_nginx_conf_that_was_changed_after_it_was_placed(on_host):
     problems, warnings = on_host(placed=True, drifted=True, worker_connections="4096")
     assert problems == []
     assert warnings == [
-        "/etc/nginx/nginx.conf was changed after the role placed it, so the role leaves it as it is. Set nginx_lb_nginx_conf to"
-        " 'keep' if that is what you want, or to 'replace' to have it replaced."
+        (
+            "/etc/nginx/nginx.conf was changed after the role placed it, so the role leaves it as it is. Set nginx_lb_nginx_conf to"
+            " 'keep' if that is what you want, or to 'replace' to have it replaced."
+        )
     ]
     for mode in ("keep", "replace"):
         assert on_host({"nginx_lb_nginx_conf": mode}, placed=True, drifted=True, worker_connections="4096") == ([], [])
