@@ -58,11 +58,12 @@ _value:
 """
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils import resolver
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 
 def resolver_state(facts, manager="auto"):
-    """From the look, or from the facts alone where there is none."""
-    found = (facts.get("dockyard_host") or {}).get("resolver") or {}
+    """From the look of this run, or from the facts alone where there is none."""
+    found = Look.of({"ansible_facts": facts}).get("resolver") or {}
     return resolver.resolver_state(found, (facts.get("dns") or {}).get("nameservers") or [], manager)
 
 

@@ -52,7 +52,7 @@ def ordered(hosts, hostvars, result):
     replaces = {host: replaced_agents(looks[host]) for host in hosts}
     due = {host: replaces[host] or (hostvars[host].get(result) or {}).get("due") == "restart" for host in hosts}
     addresses = {host: host_address(hostvars[host], "consul_agent_bind") for host in hosts if due[host]}
-    leads = {host: leader_of(hostvars[host]).rpartition(":")[0] == address for host, address in addresses.items()}
+    leads = {host: leader_of(looks[host]).rpartition(":")[0] == address for host, address in addresses.items()}
     undecided = [host for host in hosts if hostvars[host].get(result) is None]
     return [
         {"host": host, "address": addresses[host], "replaces": replaces[host], "moved_from": moved_from(looks[host])}
@@ -60,10 +60,9 @@ def ordered(hosts, hostvars, result):
     ]
 
 
-def leader_of(host):
-    """The address of the leader as this host knew it."""
-    looked = (host.get("ansible_facts") or {}).get("dockyard_host") or {}
-    return (looked.get("consul") or {}).get("leader") or ""
+def leader_of(look):
+    """The address of the leader as this host knew it. What this run has changed of the host since tells nothing about it."""
+    return (look.known.get("consul") or {}).get("leader") or ""
 
 
 class FilterModule:

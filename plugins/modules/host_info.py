@@ -116,7 +116,7 @@ options:
     type: bool
     default: false
   docker:
-    description: Read the Docker engine and its containers.
+    description: Read the Docker engine and its containers, and its systemd unit C(docker).
     type: bool
     default: false
   docker_images:

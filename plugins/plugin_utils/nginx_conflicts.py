@@ -109,5 +109,38 @@ def conflict(ours: Ours, listen: Listen, at_port: Sequence[Theirs]) -> str | Non
     return None
 
 
+def shadows(ours: Sequence[Ours], theirs: Sequence[Theirs]) -> Iterator[tuple[str, str]]:
+    """As conflicts, for each address at which a server of the user takes the requests from ours on all addresses. That may be
+    meant: the server was there before."""
+    first: dict[tuple[str, int], Theirs] = {}
+    for one in theirs:
+        if one.kind == "http":
+            first.setdefault((one.listen.address, one.listen.port), one)
+    for (address, port), one in first.items():
+        everywhere = "[::]" if address.startswith("[") else "*"
+        taken = [
+            server
+            for server in ours
+            if any((to.address, to.port) == (everywhere, port) for to in listens(server.listen))
+        ]
+        if address == everywhere or is_loopback(address) or not taken:
+            continue
+        who = " and ".join(server.label for server in taken)
+        remedy = f"change the listen there to {port if everywhere == '*' else f'{everywhere}:{port}'}"
+        yield (
+            taken[0].variable,
+            (
+                f"{who} {'listen' if len(taken) > 1 else 'listens'} on port {port} of all addresses, and {one.place} on"
+                f" {address}:{port}. nginx sends all requests for {address}:{port} to the servers there, so none reaches {who}."
+                f" If that is not what you want, {remedy}, or set the listen of {who} to another port."
+            ),
+        )
+
+
+def is_loopback(address: str) -> bool:
+    """Only the host itself sends requests there."""
+    return address.startswith("127.") or address in ("[::1]", "localhost")
+
+
 def other_port(ours: Ours, remedy: str) -> str:
     return f"Set {ours.variable} to another port" if ours.label == ours.variable else remedy

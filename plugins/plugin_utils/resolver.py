@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -67,7 +68,11 @@ def nameserver_of(line: str) -> str:
 
 
 def is_own(address: str) -> bool:
-    return address.startswith("127.") or address.endswith("::1")
+    """Whether a nameserver is the host itself. The name of an interface may follow an IPv6 address."""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return address.startswith("127.")  # glibc reads 127.1 too
 
 
 def complaints(found: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,12 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
     port,
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import ABSENT
-from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import Ours, conflicts, servers_of_user
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import (
+    Ours,
+    conflicts,
+    servers_of_user,
+    shadows,
+)
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import CONF_D, SITES, config_of, layout
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
@@ -272,8 +277,11 @@ def conflicts_on_host(v: Values) -> Iterator[Problem]:
         )
     status = "nginx_lb_status_port"
     ours = [*servers_of_services(v), Ours(status, status, f"127.0.0.1:{v[status]}", [])]
-    for variable, text in conflicts(ours, servers_of_user(config, plan)):
+    theirs = servers_of_user(config, plan)
+    for variable, text in conflicts(ours, theirs):
         yield Problem(variable, text)
+    for variable, text in shadows(ours, theirs):
+        yield Problem(variable, text, is_warning=True)
 
 
 def extras(v: Values) -> Iterator[Problem]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.filter.resolver_state import resolver_state
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import run_id
 
 
 def facts(**resolver):
-    return {"dockyard_host": {"resolver": resolver}, "dns": {"nameservers": ["198.51.100.1"]}}
+    return {"dockyard_host": {"run": run_id(), "resolver": resolver}, "dns": {"nameservers": ["198.51.100.1"]}}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,12 @@ def test_systemd_resolved_has_nameservers_behind_it():
     assert not resolver_state(facts(**looked))["asks_agent"]
     # Where the user names another manager, resolv.conf counts.
     assert resolver_state(facts(**looked), "none")["former_nameservers"] == []
+
+
+def test_a_look_of_another_run_does_not_count():
+    old = facts(nameservers=["192.0.2.1"])
+    old["dockyard_host"]["run"] = "of a fact cache"
+    assert resolver_state(old)["nameservers"] == ["198.51.100.1"]
 
 
 def test_without_a_look_the_facts_count():

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import Ours, conflicts, servers_of_user
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import (
+    Ours,
+    conflicts,
+    servers_of_user,
+    shadows,
+)
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import Layout
 
 CONF_D, SITES = "/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*"
@@ -24,6 +29,11 @@ def said(ours, *servers, conf="theirs", read_before=None, welcome=()):
         "includes": [{"pattern": CONF_D, "servers": 0}, {"pattern": SITES, "servers": before}],
     }
     return [text for _variable, text in conflicts([ours], servers_of_user(config, plan))]
+
+
+def shadowed(ours, *servers):
+    config = {"servers": servers, "includes": []}
+    return list(shadows(ours, servers_of_user(config, Layout("theirs", SITE, [CONF_D, SITES], []))))
 
 
 def ours(listen="80", names=()):
@@ -136,3 +146,49 @@ def test_servers_in_an_nginx_conf_that_is_replaced():
     inside = server("80", file="/etc/nginx/nginx.conf"), server("80", file="/etc/nginx/vhosts/a.conf")
     assert said(ours(), *inside, conf="replaced") == []
     assert len(said(ours(), server("80"), conf="replaced")) == 1
+
+
+@pytest.mark.parametrize("names", [(), A])
+def test_a_server_of_the_user_at_one_address_takes_its_requests(names):
+    web = ours("80")._replace(label="web")
+    assert shadowed([ours("80", A), web, ours("81")], server("10.20.0.9:80", names=names)) == [
+        (
+            "nginx_lb_services",
+            (
+                f"demo and web listen on port 80 of all addresses, and {FILE} (line 3) on 10.20.0.9:80. nginx sends all requests for"
+                " 10.20.0.9:80 to the servers there, so none reaches demo and web. If that is not what you want, change the listen"
+                " there to 80, or set the listen of demo and web to another port."
+            ),
+        )
+    ]
+
+
+def test_a_server_of_the_user_at_one_ipv6_address():
+    ((_variable, text),) = shadowed([ours("[::]:80")], server("[2001:db8::9]:80"), server("10.20.0.9:80"))
+    assert text.startswith(f"demo listens on port 80 of all addresses, and {FILE} (line 3) on [2001:db8::9]:80.")
+    assert "change the listen there to [::]:80, or" in text
+
+
+def test_each_address_is_named_once():
+    servers = [server("10.20.0.9:80", "10.20.0.9:80 http2"), server("10.20.0.9:80", line=9), server("10.20.0.10:80")]
+    assert [text.partition(" on 10")[2][:6] for _variable, text in shadowed([ours()], *servers)] == [".20.0.", ".20.0."]
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        server("80"),
+        server("10.20.0.9:8080"),
+        # nobody but the host itself
+        server("127.0.0.1:80", "[::1]:80", "localhost:80"),
+        server("[2001:db8::9]:80"),
+        # two of one address cannot be opened, which is a conflict
+        server("10.20.0.9:80", kind="stream"),
+    ],
+)
+def test_no_server_takes_requests_of_another(theirs):
+    assert shadowed([ours()], theirs) == []
+
+
+def test_a_service_at_the_same_address_is_no_shadow():
+    assert shadowed([ours("10.20.0.9:80", A)], server("10.20.0.9:80")) == []

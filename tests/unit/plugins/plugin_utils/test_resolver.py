@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dockyard.consul.plugins.plugin_utils.resolver import (
     complaints,
+    is_own,
     resolver_state,
     with_agent_first,
 )
@@ -118,3 +119,24 @@ def test_a_host_that_does_not_ask_its_agent(found, text):
 )
 def test_a_host_that_asks_its_agent(found):
     assert list(complaints(found)) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.53", True),
+        ("127.1", True),
+        ("::1", True),
+        ("0:0:0:0:0:0:0:1", True),
+        ("::1%lo", True),
+        ("2001:db8::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1:1", False),
+        ("192.0.2.1", False),
+        ("ns.example.com", False),
+        ("", False),
+    ],
+)
+def test_the_hosts_own_addresses(address, own):
+    assert is_own(address) is own

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.filter.restart_order import ordered
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import run_id
 from ansible_collections.dockyard.consul.plugins.plugin_utils.restarts import batch_size, restart_order
 
 
@@ -25,7 +26,8 @@ def test_the_leader_waits_until_every_other_host_has_its_result():
 
 def test_who_leads_is_what_the_look_found():
     def host(number, **more):
-        looked = {"consul": {"leader": "192.0.2.2:8300"}}
+        # What this run has done to the agents since does not change who led.
+        looked = {"run": run_id(), "changed": ["consul"], "consul": {"leader": "192.0.2.2:8300"}}
         return {"ansible_facts": {"dockyard_host": looked}, "consul_agent_bind_addr": f"192.0.2.{number}", **more}
 
     hostvars = {
@@ -42,6 +44,11 @@ def test_who_leads_is_what_the_look_found():
 
     hostvars["e"] = host(5)
     assert ordered(list(hostvars), hostvars, "service") == followers, "e has no result yet"
+
+    hostvars["e"] = host(5, service={"skipped": True})
+    hostvars["b"]["ansible_facts"]["dockyard_host"]["run"] = "of a fact cache"
+    order = ordered(list(hostvars), hostvars, "service")
+    assert [one["host"] for one in order] == ["a", "b", "d"], "who led in another run tells nothing"
 
 
 @pytest.mark.parametrize(

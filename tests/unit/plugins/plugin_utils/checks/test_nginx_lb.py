@@ -262,6 +262,15 @@ def test_servers_of_the_user(on_host):
     assert len(on_host({SERVICES: [], "nginx_lb_status_port": 8082}, servers=[theirs])[0]) == 0
 
 
+def test_a_server_of_the_user_at_one_address_is_a_warning(on_host):
+    theirs = {"kind": "http", "file": "/etc/nginx/sites-enabled/a", "line": 1, "listen": ["10.20.0.9:80"], "names": []}
+    problems, warnings = on_host(placed=True, servers=[theirs])
+    assert problems == []
+    assert [text.partition(". ")[0] for text in warnings] == [
+        "shop listens on port 80 of all addresses, and /etc/nginx/sites-enabled/a (line 1) on 10.20.0.9:80"
+    ]
+
+
 def test_a_configuration_that_cannot_be_read(on_host):
     problems, warnings = on_host(placed=True, error="/etc/nginx/nginx.conf: line 1: ';' is missing at the end")
     assert problems == [] and warnings[0].startswith(
