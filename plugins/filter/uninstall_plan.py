@@ -30,6 +30,10 @@ options:
   names:
     description: The names of the services of the roles V(redis) and V(registry), by role.
     type: dict
+  servers:
+    description: Whether the agent of a server may be taken off while its cluster has a leader.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -71,9 +75,10 @@ _value:
       description: Patterns of paths from which only removed files are put back.
       type: list
       elements: str
-    serves:
-      description: Whether the agent is a server of a cluster that has a leader, and would be taken off.
-      type: bool
+    problems:
+      description: Why nothing must be taken off, each a sentence.
+      type: list
+      elements: str
     folders:
       description: Folders to remove if they are empty.
       type: list
@@ -85,7 +90,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils import parts
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 
-def uninstall_plan(facts, roles=None, groups=None, names=None):
+def uninstall_plan(facts, roles=None, groups=None, names=None, servers=False):
     look = Look.of({"ansible_facts": facts})
     unknown = sorted(set(roles or ()) - parts.PARTS.keys())
     if unknown:
@@ -94,7 +99,7 @@ def uninstall_plan(facts, roles=None, groups=None, names=None):
         )
     found = parts.present(look) if groups is None else parts.leftovers(look, groups)
     chosen = [role for role in found if not roles or role in roles]
-    return {"roles": chosen, **parts.plan(look, chosen, names)}
+    return {"roles": chosen, **parts.plan(look, chosen, names, servers)}
 
 
 class FilterModule:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
 from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import OUR_FILES
+from ansible_collections.dockyard.consul.plugins.plugin_utils.docker_engine import DAEMON_JSON, FOUNDATIONS, Engine
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, matches
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 
@@ -142,8 +143,11 @@ def containers(look: Look, parts: Iterable[str]) -> list[dict[str, str]]:
     ]
 
 
-def plan(look: Look, parts: Iterable[str], names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """How these layers are taken off the host. C(names) are the names of the services redis and registry."""
+def plan(
+    look: Look, parts: Iterable[str], names: Mapping[str, str] | None = None, servers: bool = False
+) -> dict[str, Any]:
+    """How these layers are taken off the host. C(names) are the names of the services redis and registry. C(servers): whether
+    the agent of a server may go while its cluster has a leader."""
     chosen = {name: part for name, part in PARTS.items() if name in set(parts)}
     running = containers(look, chosen)
     ours = {one["service"] for one in running} | {name for role, name in (names or {}).items() if role in chosen}
@@ -160,8 +164,28 @@ def plan(look: Look, parts: Iterable[str], names: Mapping[str, str] | None = Non
         "paths": [path for part in chosen.values() for path in part.paths],
         "put_back": [path for part in chosen.values() for path in part.put_back],
         "folders": [folder for part in chosen.values() for folder in part.folders],
-        "serves": "consul_agent" in chosen and bool(agent.get("server")) and bool(agent.get("leader")),
+        "problems": list(problems(look, chosen, running, servers)),
     }
+
+
+def problems(look: Look, parts: Iterable[str], running: Sequence[Mapping[str, str]], servers: bool) -> Iterator[str]:
+    """Why these layers must not be taken off, each as a sentence. C(running) are the containers that would be removed."""
+    agent, engine = look.get("consul") or {}, Engine(look)
+    if "consul_agent" in parts and not servers and agent.get("server") and agent.get("leader"):
+        yield (
+            "The host is a server of a cluster that has a leader. Take it out of the site first (dockyard.consul.retire_host). To"
+            " take off a whole site, set -e uninstall_servers=true."
+        )
+    if not {"docker_host", "mydemo"} & set(parts):
+        return
+    if engine.error and look.runs("docker"):
+        yield f"The containers could not be read: {engine.error}. Repair the engine, then run again."
+    placed = [key for key in FOUNDATIONS if engine.is_placed(key)]
+    if "docker_host" in parts and placed and engine.containers > len(running):
+        yield (
+            f"{DAEMON_JSON} would lose {', '.join(placed)}, which the collection has set, and the engine its containers with it."
+            " Remove the containers that are not of the collection first, or keep the role."
+        )
 
 
 def registered(services: Mapping[str, Mapping[str, Any]]) -> set[str]:

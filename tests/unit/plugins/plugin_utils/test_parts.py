@@ -131,10 +131,28 @@ def test_what_manages_the_resolver_goes_on():
 
 def test_a_server_of_a_cluster_that_works():
     consul = {"services": {}, "server": True, "leader": "192.0.2.1:8300"}
-    assert plan(look(*CONSUL, consul=consul), ["consul_agent"])["serves"] is True
-    assert plan(look(*CONSUL, consul={**consul, "leader": ""}), ["consul_agent"])["serves"] is False
-    assert plan(look(*CONSUL, consul={**consul, "server": False}), ["consul_agent"])["serves"] is False
-    assert plan(look(*CONSUL, *REDIS, consul=consul), ["redis"])["serves"] is False
+    (said,) = plan(look(*CONSUL, consul=consul), ["consul_agent"])["problems"]
+    assert "Take it out of the site first" in said
+    assert plan(look(*CONSUL, consul=consul), ["consul_agent"], servers=True)["problems"] == []
+    assert plan(look(*CONSUL, consul={**consul, "leader": ""}), ["consul_agent"])["problems"] == []
+    assert plan(look(*CONSUL, consul={**consul, "server": False}), ["consul_agent"])["problems"] == []
+    assert plan(look(*CONSUL, *REDIS, consul=consul), ["redis"])["problems"] == []
+
+
+def test_an_engine_that_could_not_be_read():
+    host = look(docker={"error": "no answer within 5 s"})
+    (said,) = plan(host, ["mydemo"])["problems"]
+    assert "no answer within 5 s" in said
+    assert plan(host, ["redis"])["problems"] == []
+
+
+def test_a_data_root_of_ours_stays_under_containers_of_others():
+    settings = {"/data-root": {"digest": "x", "placed": True}}
+    files = {"/etc/docker/daemon.json": {"settings": settings, "error": None}}
+    containers = [("mydemo", {"dockyard_service": "mydemo"}), ("theirs", {})]
+    (said,) = plan(look(containers=containers, json_files=files), ["docker_host", "mydemo"])["problems"]
+    assert "would lose data-root" in said
+    assert plan(look(containers=containers[:1], json_files=files), ["docker_host", "mydemo"])["problems"] == []
 
 
 def test_a_unit_that_would_start_at_the_next_boot_is_stopped_too():
