@@ -182,6 +182,9 @@ def plan(
     """The CA (certificate and key as given, or empty; None if it has to be made) and the certificates that have to be
     signed, each with the reason. Raises every problem that prevents it."""
     ca, problems, usable = None, [], []
+    wanted = list(wanted)
+    # Before the CA: another run may make the CA and sign with it in between.
+    signed_before = {one.name for one in wanted if (folder / f"{one.name}.pem").exists()}
     try:
         ca = site_ca(folder, *given, now)
     except SecretError as error:
@@ -194,14 +197,14 @@ def plan(
             problems.append(str(error))
     if problems:
         raise SecretError("\n".join(dict.fromkeys(problems)))
+    if ca is None:
+        return None, [(one, "signed by another CA" if one.name in signed_before else MISSING) for one in usable]
     reasons = [(one, _reason(folder, ca, one, renew_days, now)) for one in usable]
     return ca, [(one, reason) for one, reason in reasons if reason]
 
 
-def _reason(folder: Path, ca: Authority | None, wanted: Wanted, renew_days: int, now: datetime.datetime) -> str:
+def _reason(folder: Path, ca: Authority, wanted: Wanted, renew_days: int, now: datetime.datetime) -> str:
     certificate, key = folder / f"{wanted.name}.pem", folder / f"{wanted.name}.key"
-    if ca is None:
-        return "signed by another CA" if certificate.exists() else MISSING
     pem = pem_of(ca.certificate)
     return certificate_due(certificate, key, pem, wanted.dns_names, wanted.addresses, renew_days, now)
 
