@@ -34,7 +34,7 @@ def site_of(lab, inventory: Path, **variables: object) -> PlaybookRun:
     other = type(lab)()
     other.lines = lab.lines
     other.inventory = ["--inventory", ROOT / "lab" / "hosts.yml", "--inventory", inventory]
-    return other.site("site", "--limit", "web1", **variables)
+    return other.site("site", "--limit", "web1", lab_dir=str(lab.secrets.parents[1]), **variables)
 
 
 def one_line(run: PlaybookRun) -> str:
@@ -50,7 +50,7 @@ def test_a_role_of_a_former_group_is_named(lab, without_balancer):
 
 def test_it_is_taken_off_on_request(lab, without_balancer):
     pid = lab.exec("web1", "systemctl show --property MainPID --value nginx")
-    run = site_of(lab, without_balancer, remove=True)
+    run = site_of(lab, without_balancer, remove="nginx_lb")
     assert run.ok, run.output
     assert "No such file" in lab.fails("web1", f"ls {SITE}")
     assert_sites_are_as_before(lab)
