@@ -168,14 +168,15 @@ def services_without_token(look: Look) -> list[str]:
     return list(dict.fromkeys(by_api + by_file))
 
 
-def _data(data: Mapping[str, Any], folder: str | None) -> Mapping[str, Any]:
-    return data.get(folder or "") or {}
+def data_in(look: Look, folder: str | None) -> Mapping[str, Any]:
+    """What the look found in a data folder of Consul."""
+    return (look.get("consul_data") or {}).get((folder or "").rstrip("/")) or {}
 
 
 def node_id_in_use(look: Look, data_dir: str, derived: str) -> str:
     """The id that the node of a host has, or gets: that in its data folder, unless the configuration of the role has given it
     the derived one. A new node gets the derived one."""
-    on_disk = _data(look.get("consul_data") or {}, data_dir).get("node_id_on_disk")
+    on_disk = data_in(look, data_dir).get("node_id_on_disk")
     ours = (look.known.get("consul_config") or {}).get(MAIN_FILE) or {}
     if not on_disk or (ours.get("placed") and ours["settings"].get("node_id") == derived):
         return derived
@@ -203,7 +204,7 @@ def domain(look: Look, agent: Mapping[str, Any]) -> str:
 
 def data_of(look: Look, agent: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the look found in the data folder of an agent."""
-    return _data(look.get("consul_data") or {}, agent.get("data_dir"))
+    return data_in(look, agent.get("data_dir"))
 
 
 def _known(look: Look, name: str) -> Any:

@@ -155,7 +155,8 @@ def started_at(stat):
 def look_at_data(folders, key=None):
     """By folder, its owner, the node's id, a digest of each gossip key (the one in use first), and the services that were
     registered by the API without a token."""
-    return {folder: data_of(folder, key) for folder in dict.fromkeys(folders) if os.path.isdir(folder)}
+    names = dict.fromkeys(folder.rstrip("/") or "/" for folder in folders)
+    return {folder: data_of(folder, key) for folder in names if os.path.isdir(folder)}
 
 
 def data_of(folder, key):

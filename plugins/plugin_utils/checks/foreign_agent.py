@@ -53,10 +53,9 @@ def data_dir(v: Values) -> Iterator[Problem]:
             )
     if adoption.agents(v.look):
         return
-    data = v.look.get("consul_data") or {}
-    if (data.get(v[name].rstrip("/")) or {}).get("node_id_on_disk"):
+    if adoption.data_in(v.look, v[name]).get("node_id_on_disk"):
         return
-    for folder, found in data.items():
+    for folder, found in (v.look.get("consul_data") or {}).items():
         if found.get("node_id_on_disk") and folder != v[name].rstrip("/"):
             yield Problem(
                 name,

@@ -55,6 +55,12 @@ def test_the_id_of_a_node(look, wanted):
     assert node_id(facts(**look), "/opt/consul", DERIVED) == wanted
 
 
+def test_a_data_folder_with_a_slash_at_its_end():
+    look = {"consul_data": data(ON_DISK, "/srv/consul")}
+    assert node_id(facts(**look), "/srv/consul/", DERIVED) == ON_DISK
+    assert adoption.data_of(Look(look), {"data_dir": "/srv/consul/"})["node_id_on_disk"] == ON_DISK
+
+
 def test_the_id_of_a_node_that_nobody_has_looked_at():
     assert node_id(None, "/opt/consul", DERIVED) == DERIVED
     assert node_id({FACT: {"run": "another", "consul_data": data(ON_DISK)}}, "/opt/consul", DERIVED) == DERIVED

@@ -165,7 +165,7 @@ def make_data(folder, keyring=None, node_id=None):
 
 def test_a_data_folder(tmp_path):
     path = make_data(tmp_path / "data", json.dumps(GOSSIP_KEYS), "1-2-3\n")
-    seen = look_at_data([path, str(tmp_path / "none"), path], KEY)
+    seen = look_at_data([f"{path}/", str(tmp_path / "none"), path], KEY)
     digests = [hmac.new(KEY, key.encode(), hashlib.sha256).hexdigest() for key in GOSSIP_KEYS]
     assert seen == {
         path: {

@@ -219,6 +219,11 @@ def test_data_elsewhere_of_an_agent_of_the_role(one):
     assert "has its data in /opt/consul" in one(look, consul_agent_data_dir="/var/lib/consul")
 
 
+def test_a_data_folder_with_a_slash_at_its_end(says):
+    given = {"consul_agent_data_dir": f"{FOLDER}/", "consul_agent_node_id": NODE_ID}
+    assert says(looked(consul__running__data_dir=f"{FOLDER}/"), **given) == []
+
+
 def test_data_of_an_agent_that_does_not_run(one, says):
     look = looked(consul={"running": []}, consul_config={SERVER_FILE: file()}, units={"consul": {}})
     assert "the data of an agent that does not run is in /opt/consul" in one(
