@@ -156,7 +156,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
         or adoption.data_of(v.look, agent).get("error")
     ):
         return
-    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or _has_unread_files(v, agent):
+    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or not _is_known(v, agent):
         return
     if not _allowed(v, "encrypt_verify_incoming", "encrypt_verify_outgoing"):
         yield Problem(
@@ -168,7 +168,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
 
 def tls(v: Values) -> Iterator[Problem]:
     agent = one(v)
-    if not agent or not agent.get("files") or _has_unread_files(v, agent):
+    if not agent or not _is_known(v, agent):
         return
     settings = adoption.current(agent)
     outgoing = settings.get("tls.internal_rpc.verify_outgoing", settings.get("tls.defaults.verify_outgoing"))
@@ -247,9 +247,13 @@ def _policy_in_force(v: Values, agent: Mapping[str, Any] | None) -> str | None:
     return ((files.get(adoption.MAIN_FILE) or {}).get("settings") or {}).get("acl.default_policy")
 
 
-def _has_unread_files(v: Values, agent: Mapping[str, Any]) -> bool:
+def _is_known(v: Values, agent: Mapping[str, Any]) -> bool:
+    """Whether the look has read all configuration of an agent. A relative folder is not found. An agent without files has all
+    its settings on the command line, which cannot set TLS."""
     files = v.look.get("consul_config") or {}
-    return any(files[path]["error"] for path in agent.get("files") or [] if path in files)
+    if agent.get("files") is None or not all(folder.startswith("/") for folder in agent.get("config_dirs") or []):
+        return False
+    return not any(files[path]["error"] for path in agent["files"] if path in files)
 
 
 def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:

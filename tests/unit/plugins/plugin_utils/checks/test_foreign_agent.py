@@ -311,6 +311,26 @@ def test_a_cluster_without_tls(one, says):
     assert says(looked(consul__running__settings={"verify_outgoing": False, "auto_encrypt.tls": True})) == []
 
 
+@pytest.mark.parametrize(
+    "agent, is_known",
+    [
+        # All is on the command line, which can set no TLS.
+        ({"config_dirs": []}, True),
+        # An empty folder.
+        ({}, True),
+        # Relative to the folder in which the agent was started, so the look did not find it.
+        ({"config_dirs": ["conf"]}, False),
+        ({"config_dirs": [], "config_files": ["consul.hcl"], "files": ["consul.hcl"]}, False),
+    ],
+)
+def test_tls_of_an_agent_without_files(says, agent, is_known):
+    agent = {"files": [], "settings": {}, "options": {"server": True}, **agent}
+    look = looked(**{f"consul__running__{name}": value for name, value in agent.items()})
+    look["consul"]["running"][0]["settings"] = {"acl.enabled": True, "acl.default_policy": "deny"}
+    look["consul_config"]["consul.hcl"] = file(error="No such file or directory")
+    assert any("does not use TLS" in text for text in says(look)) is is_known
+
+
 # ACLs
 
 
