@@ -215,12 +215,18 @@ def management_token(v: Values) -> Iterator[Problem]:
 
 
 def default_policy(v: Values) -> Iterator[Problem]:
-    """Under deny, Consul refuses what has no token: the node is there, and the service is gone."""
+    """Under deny, Consul refuses what has no token: the node stays in DNS, its service does not."""
     name = "consul_agent_acl_default_policy"
-    if not v.site.acl_enabled:
-        return
     agent = one(v)
     policy = _policy_in_force(v, agent)
+    if not v.site.acl_enabled:
+        if agent and policy == "deny":
+            yield Problem(
+                name,
+                f"{name} is 'allow', and the agent of this host has 'deny'. A takeover would let everybody read and change the"
+                f" cluster without a token. Set {name} to deny.",
+            )
+        return
     if policy == "disabled":
         yield Problem(
             name,

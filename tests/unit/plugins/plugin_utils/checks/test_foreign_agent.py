@@ -364,6 +364,16 @@ def test_no_acls(one, says):
     assert says(look, consul_agent_acl_default_policy="allow") == []
 
 
+def test_from_deny_to_allow(one, says):
+    allow = {"consul_agent_acl_default_policy": "allow"}
+    text = one(looked(), **allow)
+    assert text.startswith("consul_agent_acl_default_policy is 'allow', and the agent of this host has 'deny'.")
+    assert text.endswith("Set consul_agent_acl_default_policy to deny.")
+    ours = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file()})
+    ours["consul"]["acl_default_policy"] = "deny"
+    assert says(ours, **allow) == [], "the user may change what the role has set up"
+
+
 WITHOUT = {"services_without_token": ["api-1"]}
 BY_FILE = {"/etc/consul.d/web.hcl": file("service", services=[{"id": "web-1", "name": "web", "token": False}])}
 
