@@ -234,7 +234,7 @@ paths:
       group: redis
       mtime: 1764170000123456
 placed:
-  description: The paths of the files that M(dockyard.consul.files) has placed on the host.
+  description: The paths of the files that M(dockyard.consul.files) has placed on the host, V(null) if they cannot be read.
   returned: with O(paths) or O(consul_config_dirs)
   type: list
   elements: str
@@ -384,10 +384,6 @@ consul_config:
       description: Why it could not be read, V(null) if it could.
       type: str
       sample: null
-    placed:
-      description: Whether M(dockyard.consul.files) has placed it.
-      type: bool
-      sample: false
     keys:
       description: The names of all settings. Of services, checks and watches, only that there are some.
       type: list
@@ -900,7 +896,10 @@ def name_of_system(path="/etc/os-release"):
 
 def look_at_files(params, key, known):
     if params["paths"] or params["consul_config_dirs"]:
-        known["placed"] = paths.placed()
+        try:
+            known["placed"] = sorted(origins.placed_digests())
+        except OSError as error:
+            known["placed"], known["errors"]["placed"] = None, str(error)
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
@@ -949,7 +948,7 @@ def look_at_consul(params, client, key, known):
     running = known.get("consul", {}).get("running", [])
     folders = list(params["consul_data_dirs"])
     if params["consul_config_dirs"]:
-        files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
+        files = consul_config.look_at_config(running, params["consul_config_dirs"], key)
         known["consul_config"] = files
         # An agent that does not run may have its data there.
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]

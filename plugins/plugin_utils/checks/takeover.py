@@ -107,9 +107,10 @@ def lost_services(v: Values) -> Iterator[Problem]:
 
 def unreadable_definitions(v: Values) -> Iterator[Problem]:
     """The agent of the role runs as the user consul, and does not start if it cannot read a file."""
+    ours = adoption.placed(v.look) or ()
     for path, file in (v.look.get("consul_config") or {}).items():
         found = v.look.path(path) or {}
-        if file["placed"] or not file["keys"] or not set(file["keys"]) <= DEFINITIONS or found.get("type") != "file":
+        if path in ours or not file["keys"] or not set(file["keys"]) <= DEFINITIONS or found.get("type") != "file":
             continue
         mode_ = int(found["mode"], 8)
         group = found["group"] == "consul" and mode_ & 0o040

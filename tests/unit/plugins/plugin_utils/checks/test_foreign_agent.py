@@ -37,7 +37,6 @@ RIGHT = {
 def file(*keys, **more):
     found = {
         "error": None,
-        "placed": False,
         "keys": list(keys),
         "settings": {},
         "services": [],
@@ -108,7 +107,7 @@ def test_nothing_is_in_the_way(says):
 
 
 def test_an_agent_of_the_role(says):
-    ours = {"/etc/consul.d/consul.json": file("data_dir", placed=True)}
+    ours = {"/etc/consul.d/consul.json": file("data_dir")}
     look = looked(placed=["/etc/consul.d/consul.json"])
     look["consul_config"] = ours
     assert says(look, consul_agent_adopt=False) == []
@@ -398,6 +397,6 @@ def test_services_that_use_the_default_token_of_the_agent(one, says):
 def test_services_without_a_token_on_a_host_of_the_role(says, policy, refused):
     main = "/etc/consul.d/consul.json"
     look = looked(placed=[main], consul_config={SERVER_FILE: file()})
-    look["consul_config"][main] = file("acl.default_policy", placed=True, settings={"acl.default_policy": policy})
+    look["consul_config"][main] = file("acl.default_policy", settings={"acl.default_policy": policy})
     look["consul_data"][FOLDER].update(WITHOUT)
     assert bool(says(look)) is refused
