@@ -104,7 +104,7 @@ class ActionModule(ActionBase):
         found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         # An earlier run has made the agent token, and was refused before it gave the token to the cluster.
         if not options["token"] and not arguments.get("management") and is_unknown_token(found):
-            arguments.update(as_manager(values))
+            arguments = {**arguments, **as_manager(values)}
             if arguments["management"]:
                 found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         found.pop("invocation", None)
