@@ -508,6 +508,10 @@ consul:
           description: When it started, in microseconds since 1970.
           type: int
           sample: 1764170000123456
+        binary:
+          description: Its program, V(null) if that is hidden. The kernel marks one that was replaced since as deleted.
+          type: str
+          sample: /usr/bin/consul
         config_dirs:
           description: Values of C(-config-dir) on its command line.
           type: list

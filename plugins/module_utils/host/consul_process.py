@@ -74,6 +74,7 @@ def process(proc, pid):
     shown, settings = shown_options(arguments)
     found = {"pid": int(pid), "unit": unit, "started": started, **shown, "options": settings, "error": None}
     found["contained"] = has_own_namespace(proc, pid, "pid")
+    found["binary"] = link_of(f"{folder}/exe")
     found["user"] = owner_of(folder)
     found["data_dir"] = settings.get("data_dir")
     try:
@@ -91,6 +92,13 @@ def has_own_namespace(proc, pid, kind):
         return os.readlink(f"{proc}/{pid}/ns/{kind}") != os.readlink(f"{proc}/self/ns/{kind}")
     except OSError:
         return False
+
+
+def link_of(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
 
 
 def owner_of(path):

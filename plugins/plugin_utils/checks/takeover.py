@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption
+from ansible_collections.dockyard.consul.plugins.plugin_utils import adopted_version, adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import DEFINITIONS, OUR_FILES, ForeignFile
 from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import FOLDER, agent_settings
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import is_server
@@ -27,9 +27,11 @@ def adopt(v: Values) -> Iterator[Problem]:
     agent = next(iter(adoption.foreign_agents(v.look)), None)
     if not agent or v["consul_agent_adopt"]:
         return
+    now, after = _versions(v, agent)
+    versions = [("version", now, after)] if now and after and after != now else []
     changes = [
         f"{name}: {shown(now)} becomes {shown(after)}"
-        for name, now, after in adoption.changed_settings(agent, _ours(v))
+        for name, now, after in [*versions, *adoption.changed_settings(agent, _ours(v))]
     ]
     more = f" These settings would change: {'; '.join(changes)}." if changes else ""
     yield Problem(
@@ -38,6 +40,34 @@ def adopt(v: Values) -> Iterator[Problem]:
         f" is stopped, and started again with the configuration of the site.{more} The playbook adopt.yml shows what a takeover"
         " needs.",
     )
+
+
+def version(v: Values) -> Iterator[Problem]:
+    """An older Consul may not read the data of a newer one."""
+    agent = next(iter(adoption.foreign_agents(v.look)), None)
+    now, after = _versions(v, agent) if agent else (None, None)
+    if not agent or not now or v["consul_agent_install_method"] == "local":
+        return
+    name = "consul_agent_version"
+    if not after:
+        yield Problem(
+            name,
+            f"Consul {now} runs on this host, and consul_agent_install_method {shown(v['consul_agent_install_method'])} would"
+            f" install another Consul, of a version that is not known yet. To keep the version, set {name}: {now} and"
+            f" consul_agent_install_method: {adopted_version.method(v.look, agent)}.",
+        )
+    elif adopted_version.is_older(after, now):
+        yield Problem(
+            name,
+            f"Consul {now} runs on this host, and the role would start Consul {after} with its data, which an older version may"
+            f" not be able to read. Set {name} to {now} or a later one.",
+        )
+
+
+def _versions(v: Values, agent: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The version that runs, and the one that the role would start."""
+    after = adopted_version.afterwards(v.look, v["consul_agent_install_method"], v["consul_agent_version"])
+    return adopted_version.running(v.look, agent), after
 
 
 def foreign_files(v: Values) -> Iterator[Problem]:
@@ -134,4 +164,4 @@ def _ours(v: Values) -> dict[str, Any]:
     return adoption.flat(settings)
 
 
-CHECKS = [adopt, foreign_files, unread_files, lost_services, unreadable_definitions]
+CHECKS = [adopt, version, foreign_files, unread_files, lost_services, unreadable_definitions]

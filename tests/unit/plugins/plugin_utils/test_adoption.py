@@ -120,7 +120,11 @@ OWN_DROP_IN = "/etc/systemd/system/consul.service.d/own.conf"
 )
 @pytest.mark.parametrize(
     "placed, drop_ins, is_ours",
-    [([MAIN], [OWN_DROP_IN], True), ([MAIN], ["/etc/systemd/system/service.d/all.conf"], False), ([], [OWN_DROP_IN], False)],
+    [
+        ([MAIN], [OWN_DROP_IN], True),
+        ([MAIN], ["/etc/systemd/system/service.d/all.conf"], False),
+        ([], [OWN_DROP_IN], False),
+    ],
 )
 def test_a_drop_in_may_change_the_command_line(agent, placed, drop_ins, is_ours):
     """A drop-in that the user has not listed is named by itself."""

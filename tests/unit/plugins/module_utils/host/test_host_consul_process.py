@@ -36,6 +36,7 @@ def proc(tmp_path):
     def add(pid, command, comm="consul", cgroup="0::/system.slice/consul.service\n", files=()):
         one = folder / str(pid)
         (one / "fd").mkdir(parents=True)
+        (one / "exe").symlink_to("/usr/bin/consul")
         (one / "comm").write_text(comm + "\n")
         (one / "cmdline").write_bytes("\0".join(command).encode() + b"\0")
         (one / "cgroup").write_text(cgroup)
@@ -56,6 +57,7 @@ def test_a_server(proc):
     assert one == {
         "pid": 42,
         "unit": "consul",
+        "binary": "/usr/bin/consul",
         "config_dirs": ["/etc/consul.d"],
         "config_files": [],
         "options": {},

@@ -282,6 +282,61 @@ def test_two_agents(one):
     assert "(process 42, the unit consul, process 43, without a unit)" in one(look)
 
 
+# Version
+
+OLD, NEW = "1.8.7", "1.17.0"
+
+
+@pytest.mark.parametrize(
+    "binary, known, method, wanted, text",
+    [
+        # Consul 1.17 by hand, beside the package of the distribution.
+        (
+            "/usr/local/bin/consul",
+            None,
+            "package",
+            "",
+            f"Consul {NEW} runs on this host, and the role would start Consul {OLD}",
+        ),
+        ("/usr/local/bin/consul", None, "repository", "1.16", "would start Consul 1.16 with its data"),
+        ("/usr/local/bin/consul", None, "package", NEW, ""),
+        ("/usr/local/bin/consul", None, "repository", "1.17", ""),
+        ("/usr/local/bin/consul", None, "archive", "", ""),
+        ("/usr/bin/consul", None, "package", "", ""),
+        ("/opt/consul", None, "package", "", ""),
+        ("/opt/consul", NEW, "package", "", f"would start Consul {OLD}"),
+        ("/usr/local/bin/consul", None, "local", "", ""),
+    ],
+)
+def test_the_version_of_consul(says, binary, known, method, wanted, text):
+    binaries = {"/usr/bin/consul": {"version": OLD}, "/usr/local/bin/consul": {"version": NEW}}
+    look = looked(consul__running__binary=binary, consul={"version": known})
+    look["consul_binaries"] = binaries
+    given = {"consul_agent_install_method": method, "consul_agent_version": wanted, "consul_agent_local_file": __file__}
+    if method == "archive":
+        given["consul_agent_version"] = NEW
+    found = says(look, **given)
+    assert [text in one for one in found] == ([True] if text else [])
+    assert all(one.endswith(f"Set consul_agent_version to {NEW} or a later one.") for one in found)
+
+
+def test_a_version_that_is_not_known_before(one, says):
+    look = looked(consul__running__binary="/usr/local/bin/consul", consul={"version": NEW})
+    look["consul_binaries"] = {"/usr/local/bin/consul": {"version": NEW}}
+    text = one(look, consul_agent_install_method="repository")
+    assert "would install another Consul, of a version that is not known yet" in text
+    assert "consul_agent_version: 1.17.0" in text and "consul_agent_install_method: archive" in text
+    look["placed"] = ["/etc/consul.d/consul.json"]
+    look["consul_config"] = {SERVER_FILE: file()}
+    assert says(look, consul_agent_install_method="repository") == [], "an agent of the role"
+
+
+def test_another_version_is_named(says):
+    look = looked(consul={"version": OLD})
+    agent, _file = says(look, consul_agent_version=NEW, consul_agent_adopt=False)
+    assert f"These settings would change: version: '{OLD}' becomes '{NEW}'" in agent
+
+
 # Encryption
 
 
