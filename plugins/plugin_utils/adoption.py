@@ -259,6 +259,17 @@ def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
     return settings.get("acl_default_policy") or ("allow" if settings.get("acl_datacenter") else "disabled")
 
 
+def policy_in_force(look: Look) -> str | None:
+    """The ACL default policy of the agent of a host. None if none runs, or if it is not known."""
+    agent = next(iter(site_agents(look)), None)
+    if not agent:
+        return None
+    if is_foreign(look, agent):
+        return acl_policy(look, agent)
+    main = (look.get("consul_config") or {}).get(MAIN_FILE) or {"settings": {}}
+    return _known(look, "acl_default_policy") or main["settings"].get("acl.default_policy")
+
+
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by their dotted names. Those that are not set are left out."""
     found: dict[str, Any] = {}

@@ -218,7 +218,7 @@ def default_policy(v: Values) -> Iterator[Problem]:
     """Under deny, Consul refuses what has no token: the node stays in DNS, its service does not."""
     name = "consul_agent_acl_default_policy"
     agent = one(v)
-    policy = _policy_in_force(v, agent)
+    policy = adoption.policy_in_force(v.look)
     if not v.site.acl_enabled:
         if agent and policy == "deny":
             yield Problem(
@@ -242,15 +242,6 @@ def default_policy(v: Values) -> Iterator[Problem]:
             f"{name} is 'deny', and these services of this host were registered without a token: {', '.join(without)}. Consul"
             f" would remove them from DNS. Register them with a token first: {HOW_TO} ('From allow to deny').",
         )
-
-
-def _policy_in_force(v: Values, agent: Mapping[str, Any] | None) -> str | None:
-    if agent:
-        return adoption.acl_policy(v.look, agent)
-    if not adoption.agents(v.look):
-        return None
-    files = v.look.get("consul_config") or {}
-    return ((files.get(adoption.MAIN_FILE) or {}).get("settings") or {}).get("acl.default_policy")
 
 
 def _is_known(v: Values, agent: Mapping[str, Any]) -> bool:

@@ -64,7 +64,7 @@ def gossip_key(v: Values) -> Iterator[Problem]:
 
 
 def _looks_of_servers(v: Values) -> list[look.Look]:
-    return [look.Look.of({"ansible_facts": v.raw_of(server).get("ansible_facts")}) for server in v.site.servers]
+    return [v.look_of(server) for server in v.site.servers]
 
 
 def ca(v: Values) -> Iterator[Problem]:
