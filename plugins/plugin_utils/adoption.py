@@ -143,7 +143,14 @@ def _drop_ins(look: Look) -> list[str]:
 def moved_files(look: Look, kept: Collection[str]) -> list[str]:
     """The foreign files that a takeover moves to the backups. The role replaces those that have the name of one of its own,
     which makes a backup as well."""
+    if is_taken_over(look):
+        return []
     return [file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"]
+
+
+def is_taken_over(look: Look) -> bool:
+    """Whether the agreement of the user was used already. A file that came later is not moved: it is named in each run."""
+    return MAIN_FILE in (placed(look) or ()) and not foreign_agents(look)
 
 
 def moved_from(look: Look) -> list[str]:

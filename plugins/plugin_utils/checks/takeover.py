@@ -73,7 +73,7 @@ def _versions(v: Values, agent: Mapping[str, Any]) -> tuple[str | None, str | No
 def foreign_files(v: Values) -> Iterator[Problem]:
     kept = set(v["consul_agent_kept_files"])
     for file in adoption.foreign_files(v.look):
-        if file.path in kept and file.path not in OUR_FILES and file.kind != "unit":
+        if file.path in kept and not _is_replaced(file):
             continue
         if file.error:
             yield Problem(
@@ -87,7 +87,7 @@ def foreign_files(v: Values) -> Iterator[Problem]:
                 f"{file.path} has services or checks and other settings ({_list(file)}). Move the services and checks to a file"
                 " of their own, which stays as it is.",
             )
-        elif not v["consul_agent_adopt"]:
+        elif not v["consul_agent_adopt"] or (adoption.is_taken_over(v.look) and not _is_replaced(file)):
             yield Problem("consul_agent_adopt", _foreign(v, file))
 
 
@@ -114,12 +114,22 @@ def _foreign(v: Values, file: ForeignFile) -> str:
             what += (
                 f". The role sets none of {', '.join(unset)}: add to consul_agent_config_extra what you want to keep"
             )
-    if file.kind == "unit" or file.path in OUR_FILES:
+    if _is_replaced(file):
         return f"{what}. With consul_agent_adopt: true, it is replaced, with a backup in {BACKUPS}."
+    if adoption.is_taken_over(v.look):
+        return (
+            f"{what}. This host is taken over already, so consul_agent_adopt does not move the file. Remove it, or list it in"
+            " consul_agent_kept_files if it is to stay in force."
+        )
     return (
         f"{what}. With consul_agent_adopt: true, it is moved to {BACKUPS}. List it in consul_agent_kept_files if it is to stay in"
         " force."
     )
+
+
+def _is_replaced(file: ForeignFile) -> bool:
+    """Whether the role has a file of its own with this name."""
+    return file.kind == "unit" or file.path in OUR_FILES
 
 
 def _list(file: ForeignFile) -> str:

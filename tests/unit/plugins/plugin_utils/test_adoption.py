@@ -188,6 +188,13 @@ def test_files_that_are_moved():
     assert moved_from(later) == ["/etc/consul.d", f"{UNIT}.d"]
 
 
+def test_files_that_come_after_the_takeover_stay():
+    look = {**FOREIGN, "placed": [MAIN, UNIT], "consul": {"running": [AGENT]}}
+    assert adoption.foreign_files(Look(look)) != []
+    assert moved_files(facts(**look), []) == [] and moved_files(facts(**{**look, "consul": {"running": []}}), []) == []
+    assert moved_files(facts(**{**look, "consul": {"running": [{**AGENT, "unit": "old"}]}}), []) != []
+
+
 def test_settings_under_their_newest_names():
     settings = {"ui": True, "ca_file": "/ca", "verify_server_hostname": True, "ports.dns": 53}
     assert adoption.current({"settings": settings}) == {

@@ -145,9 +145,13 @@ def test_without_the_word_of_the_user(says):
 def test_a_file_that_comes_later(one, says):
     """Beside an agent of the role."""
     look = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file("client_addr")})
-    look["consul"]["running"] = []
-    assert one(look, CLIENT, consul_agent_adopt=False).startswith(f"{SERVER_FILE} was not placed")
-    assert says({**look, "changed": [SERVER_FILE]}, CLIENT, consul_agent_adopt=False) == []
+    for running in ([], look["consul"]["running"]):
+        look["consul"]["running"] = running
+        for agreed in (False, True):  # the line may still be in the inventory
+            text = one(look, CLIENT, consul_agent_adopt=agreed)
+            assert text.startswith(f"{SERVER_FILE} was not placed") and "is taken over already" in text
+        assert says(look, CLIENT, consul_agent_kept_files=[SERVER_FILE]) == []
+        assert says({**look, "changed": [SERVER_FILE]}, CLIENT, consul_agent_adopt=False) == []
 
 
 @pytest.mark.parametrize(
