@@ -323,6 +323,13 @@ resolver:
       type: list
       elements: str
       sample: [192.0.2.1]
+    other_dns_listeners:
+      description:
+        - Where other programs than Consul listen on port 53, each with C(address) and C(program), V(null) if that is not known.
+        - The stub of systemd-resolved is left out.
+      type: list
+      elements: dict
+      sample: [{address: 0.0.0.0, program: dnsmasq}]
     global_nameservers:
       description: The nameservers that systemd-resolved uses for all interfaces.
       type: list
@@ -825,6 +832,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     dns,
     docker,
     json_files,
+    listeners,
     nginx,
     nginx_config,
     origins,
@@ -866,6 +874,7 @@ def execute(module, client):
 
     if params["resolver"]:
         known["resolver"] = resolver.look_at_resolver(files, resolvectl)
+        known["resolver"]["other_dns_listeners"] = listeners.look_at_dns_listeners()
     if params["consul_binaries"]:
         known["consul_binaries"] = consul_binary.look_at_binaries(consul_versions)
     if dpkg:
