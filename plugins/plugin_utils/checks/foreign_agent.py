@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, site_secrets
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import has_secret, is_server
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import LABEL, has_secret, is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
@@ -70,7 +70,14 @@ def identity(v: Values) -> Iterator[Problem]:
     if not agent:
         return
     node = adoption.node_name(v.look, agent)
-    if node and node != v.site.node_name:
+    if node and node != v.site.node_name and not LABEL.fullmatch(node):
+        yield Problem(
+            "consul_agent_node_name",
+            f"consul_agent_node_name is {shown(v.site.node_name)}, and the node of this host is {shown(node)}, which the role cannot"
+            " keep: Consul gives tokens only to nodes with lower-case letters, digits and '-' in their names. Set node_name to"
+            f" {shown(v.site.node_name)} in the configuration of the agent and restart it, then run again.",
+        )
+    elif node and node != v.site.node_name:
         yield _differs("consul_agent_node_name", v.site.node_name, f"the node of this host is {shown(node)}", node)
     datacenter = adoption.datacenter(v.look, agent)
     if datacenter != v.site.datacenter:

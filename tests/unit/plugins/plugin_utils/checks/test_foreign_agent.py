@@ -280,6 +280,14 @@ def test_what_is_as_the_cluster_knows_it(says, more, given):
     assert says(looked(**more), **given) == []
 
 
+@pytest.mark.parametrize("name", ["app1.example.com", "App1"])
+def test_a_node_name_that_the_role_cannot_keep(one, name):
+    """A node identity of a token takes no such name."""
+    text = one(looked(consul={"node": name}))
+    assert f"the node of this host is '{name}', which the role cannot keep" in text
+    assert text.endswith("Set node_name to 'web1' in the configuration of the agent and restart it, then run again.")
+
+
 def test_two_agents(one):
     look = looked()
     look["consul"]["running"].append({**look["consul"]["running"][0], "pid": 43, "unit": None})
