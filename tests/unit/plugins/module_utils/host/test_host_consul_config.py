@@ -124,7 +124,7 @@ def test_the_settings_of_an_agent_are_those_of_its_files_and_options(tmp_path):
     )
     (tmp_path / "sub.hcl").mkdir()
     one = agent([folder + "/"], [f"{folder}/a.hcl"], datacenter="two")
-    found = look_at_config([one], [])
+    look_at_config([one], [])
     assert one["files"] == [f"{folder}/a.hcl", f"{folder}/b.json"]
     assert one["settings"] == {"domain": "b", "datacenter": "two", "recursors": ["192.0.2.1", "192.0.2.2"]}
 
