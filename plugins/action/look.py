@@ -100,9 +100,13 @@ class ActionModule(ActionBase):
         arguments["node"] = node_name(values)
         arguments["token"] = options["token"] or agent_token(values)
         if not arguments["token"]:
-            arguments["token"] = management_token_of_server(values)
-            arguments["management"] = bool(arguments["token"])
+            arguments.update(as_manager(values))
         found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
+        # An earlier run has made the agent token, and was refused before it gave the token to the cluster.
+        if not options["token"] and not arguments.get("management") and is_unknown_token(found):
+            arguments = {**arguments, **as_manager(values)}
+            if arguments["management"]:
+                found = self._execute_module("dockyard.consul.host_info", arguments, task_vars=task_vars)
         found.pop("invocation", None)
         if is_bad(found):
             return found
@@ -165,9 +169,15 @@ def agent_token(values: Mapping[str, Any]) -> str:
         raise AnsibleActionFail(str(error)) from error
 
 
+def as_manager(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of host_info with the management token."""
+    token = management_token_of_server(values)
+    return {"token": token, "management": bool(token)}
+
+
 def management_token_of_server(values: Mapping[str, Any]) -> str:
-    """The management token, for a server without an agent token: perhaps one that was set up by hand, which says nothing without
-    a token. Every run of the site gives the token to the servers. Nobody else gets it."""
+    """The management token, for a server without an agent token that its cluster knows: it may have been set up by hand, and
+    answers nothing without a token. Every run of the site gives the token to the servers. Nobody else gets it."""
     try:
         site = SiteValues(values)
         if values.get("inventory_hostname") not in site.servers:
@@ -178,6 +188,12 @@ def management_token_of_server(values: Mapping[str, Any]) -> str:
         return site_secrets.read(folder, site_secrets.FILES["management_token"].path, "uuid") or ""
     except (AnsibleError, KeyError, site_secrets.SecretError):
         return ""  # check_variables reports it, with all other problems of the host
+
+
+def is_unknown_token(found: Mapping[str, Any]) -> bool:
+    """Whether Consul does not know the token that it was asked with."""
+    errors = (found.get("consul") or {}).get("errors") or {}
+    return any("ACL not found" in error for error in errors.values())
 
 
 def is_bad(module_result: Mapping[str, Any]) -> bool:

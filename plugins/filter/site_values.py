@@ -86,6 +86,11 @@ _value:
     acl_server_ready:
       description: Whether V(acl_server) takes tokens now, by this run's look. It knows a leader, and its cluster has ACLs.
       type: bool
+    foreign_server:
+      description: >-
+        V(acl_server), if it is outside the play, runs an agent that this collection did not set up, and a client of the play gets
+        an agent. Empty otherwise.
+      type: str
     secrets_dir:
       description: >-
         Folder on the controller that keeps the secrets of the site. V(site_secrets_dir), or C(.secrets) in the folder of the

@@ -234,7 +234,7 @@ paths:
       group: redis
       mtime: 1764170000123456
 placed:
-  description: The paths of the files that M(dockyard.consul.files) has placed on the host.
+  description: The paths of the files that M(dockyard.consul.files) has placed on the host, V(null) if they cannot be read.
   returned: with O(paths) or O(consul_config_dirs)
   type: list
   elements: str
@@ -323,6 +323,13 @@ resolver:
       type: list
       elements: str
       sample: [192.0.2.1]
+    other_dns_listeners:
+      description:
+        - Where other programs than Consul listen on port 53, each with C(address) and C(program), V(null) if that is not known.
+        - The stub of systemd-resolved is left out.
+      type: list
+      elements: dict
+      sample: [{address: 0.0.0.0, program: dnsmasq}]
     global_nameservers:
       description: The nameservers that systemd-resolved uses for all interfaces.
       type: list
@@ -384,10 +391,6 @@ consul_config:
       description: Why it could not be read, V(null) if it could.
       type: str
       sample: null
-    placed:
-      description: Whether M(dockyard.consul.files) has placed it.
-      type: bool
-      sample: false
     keys:
       description: The names of all settings. Of services, checks and watches, only that there are some.
       type: list
@@ -512,6 +515,10 @@ consul:
           description: When it started, in microseconds since 1970.
           type: int
           sample: 1764170000123456
+        binary:
+          description: Its program, V(null) if that is hidden. The kernel marks one that was replaced since as deleted.
+          type: str
+          sample: /usr/bin/consul
         config_dirs:
           description: Values of C(-config-dir) on its command line.
           type: list
@@ -825,6 +832,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import (
     dns,
     docker,
     json_files,
+    listeners,
     nginx,
     nginx_config,
     origins,
@@ -866,6 +874,7 @@ def execute(module, client):
 
     if params["resolver"]:
         known["resolver"] = resolver.look_at_resolver(files, resolvectl)
+        known["resolver"]["other_dns_listeners"] = listeners.look_at_dns_listeners()
     if params["consul_binaries"]:
         known["consul_binaries"] = consul_binary.look_at_binaries(consul_versions)
     if dpkg:
@@ -900,7 +909,10 @@ def name_of_system(path="/etc/os-release"):
 
 def look_at_files(params, key, known):
     if params["paths"] or params["consul_config_dirs"]:
-        known["placed"] = paths.placed()
+        try:
+            known["placed"] = sorted(origins.placed_digests())
+        except OSError as error:
+            known["placed"], known["errors"]["placed"] = None, str(error)
     if params["paths"]:
         known["paths"], known["patterns"], errors = paths.look_at_paths(params["paths"], key)
         known["errors"].update(errors)
@@ -949,7 +961,7 @@ def look_at_consul(params, client, key, known):
     running = known.get("consul", {}).get("running", [])
     folders = list(params["consul_data_dirs"])
     if params["consul_config_dirs"]:
-        files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
+        files = consul_config.look_at_config(running, params["consul_config_dirs"], key)
         known["consul_config"] = files
         # An agent that does not run may have its data there.
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]

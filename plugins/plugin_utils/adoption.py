@@ -80,10 +80,30 @@ def started_by(agent: Mapping[str, Any]) -> str:
 
 
 def is_foreign(look: Look, agent: Mapping[str, Any]) -> bool:
-    if "placed" not in look.known or "options" not in agent:
+    ours = placed(look)
+    if ours is None or "options" not in agent:
         return False  # it is not known
-    ours = [folder.rstrip("/") for folder in agent["config_dirs"]] == [FOLDER] and not agent["config_files"]
-    return not (ours and agent["unit"] == UNIT and not agent["options"] and MAIN_FILE in look.known["placed"])
+    if agent["unit"] != UNIT or MAIN_FILE not in ours:
+        return True
+    folders = [folder.rstrip("/") for folder in agent["config_dirs"]]
+    if folders == [FOLDER] and not agent["config_files"] and not agent["options"]:
+        return False
+    # A drop-in may change the command line. One that the user has not listed is named by itself.
+    return FOLDER not in folders or not any(_drop_ins(look))
+
+
+def placed(look: Look) -> Collection[str] | None:
+    """The files that this collection has placed, or None if that is not known."""
+    recorded, origins = look.known.get("placed"), look.known.get("origins")
+    if recorded is None:
+        return None
+    if not OUR_FILES & set(recorded):
+        # Nobody else has files with all these names, so the record is lost.
+        is_lost = OUR_FILES <= set(look.known.get("consul_config") or {})
+        return {*recorded, *OUR_FILES, UNIT_FILE} if is_lost else recorded
+    as_placed = {path for path in recorded if (origins or {}).get(path) == "placed"}
+    # If none of them is as it was placed, Consul was removed by hand, and set up again by somebody else.
+    return recorded if origins is None or OUR_FILES & as_placed else as_placed
 
 
 def foreign_files(look: Look) -> list[ForeignFile]:
@@ -93,31 +113,44 @@ def foreign_files(look: Look) -> list[ForeignFile]:
 
 
 def _foreign_files(look: Look) -> list[ForeignFile]:
-    placed = look.known.get("placed")
-    return [] if placed is None else [*_settings(look), *_of_the_unit(look, placed)]
+    ours = placed(look)
+    return [] if ours is None else [*_settings(look, ours), *_of_the_unit(look, ours)]
 
 
-def _settings(look: Look) -> Iterator[ForeignFile]:
+def _settings(look: Look, ours: Collection[str]) -> Iterator[ForeignFile]:
     for path, file in sorted((look.known.get("consul_config") or {}).items()):
         keys = tuple(file["keys"])
-        if file["placed"] or not _is_read(path):
+        if path in ours or not _is_read(path):
             continue
         if file["error"] or not set(keys) <= DEFINITIONS | OF_PACKAGES.get(path, set()):
             yield ForeignFile(path, "settings", keys, file["error"] or "")
 
 
-def _of_the_unit(look: Look, placed: Collection[str]) -> Iterator[ForeignFile]:
-    if (look.known.get("paths") or {}).get(UNIT_FILE, {}).get("type") in ("file", "link") and UNIT_FILE not in placed:
+def _of_the_unit(look: Look, ours: Collection[str]) -> Iterator[ForeignFile]:
+    if (look.known.get("paths") or {}).get(UNIT_FILE, {}).get("type") in ("file", "link") and UNIT_FILE not in ours:
         yield ForeignFile(UNIT_FILE, "unit")
-    for path in ((look.known.get("units") or {}).get(UNIT) or {}).get("drop_ins") or []:
-        if f"/{UNIT}.service.d/" in path and path not in placed:
+    for path in _drop_ins(look):
+        if path not in ours:
             yield ForeignFile(path, "drop-in")
+
+
+def _drop_ins(look: Look) -> list[str]:
+    """The drop-ins of the unit alone. Others are for every unit."""
+    found = ((look.known.get("units") or {}).get(UNIT) or {}).get("drop_ins") or []
+    return [path for path in found if f"/{UNIT}.service.d/" in path]
 
 
 def moved_files(look: Look, kept: Collection[str]) -> list[str]:
     """The foreign files that a takeover moves to the backups. The role replaces those that have the name of one of its own,
     which makes a backup as well."""
+    if is_taken_over(look):
+        return []
     return [file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"]
+
+
+def is_taken_over(look: Look) -> bool:
+    """Whether the agreement of the user was used already. A file that came later is not moved: it is named in each run."""
+    return MAIN_FILE in (placed(look) or ()) and not foreign_agents(look)
 
 
 def moved_from(look: Look) -> list[str]:
@@ -168,18 +201,18 @@ def services_without_token(look: Look) -> list[str]:
     return list(dict.fromkeys(by_api + by_file))
 
 
-def _data(data: Mapping[str, Any], folder: str | None) -> Mapping[str, Any]:
-    return data.get(folder or "") or {}
+def data_in(look: Look, folder: str | None) -> Mapping[str, Any]:
+    """What the look found in a data folder of Consul."""
+    return (look.get("consul_data") or {}).get((folder or "").rstrip("/")) or {}
 
 
 def node_id_in_use(look: Look, data_dir: str, derived: str) -> str:
     """The id that the node of a host has, or gets: that in its data folder, unless the configuration of the role has given it
     the derived one. A new node gets the derived one."""
-    on_disk = _data(look.get("consul_data") or {}, data_dir).get("node_id_on_disk")
-    ours = (look.known.get("consul_config") or {}).get(MAIN_FILE) or {}
-    if not on_disk or (ours.get("placed") and ours["settings"].get("node_id") == derived):
-        return derived
-    return on_disk
+    on_disk = data_in(look, data_dir).get("node_id_on_disk")
+    main = (look.known.get("consul_config") or {}).get(MAIN_FILE) or {"settings": {}}
+    is_ours = MAIN_FILE in (placed(look) or ())
+    return derived if not on_disk or (is_ours and main["settings"].get("node_id") == derived) else on_disk
 
 
 # What the cluster knows the node of an agent by: by its own word, or else by its files. Without either, by Consul's default.
@@ -203,7 +236,7 @@ def domain(look: Look, agent: Mapping[str, Any]) -> str:
 
 def data_of(look: Look, agent: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the look found in the data folder of an agent."""
-    return _data(look.get("consul_data") or {}, agent.get("data_dir"))
+    return data_in(look, agent.get("data_dir"))
 
 
 def _known(look: Look, name: str) -> Any:
@@ -231,6 +264,17 @@ def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
     if settings.get("acl.enabled"):
         return settings.get("acl.default_policy") or "allow"
     return settings.get("acl_default_policy") or ("allow" if settings.get("acl_datacenter") else "disabled")
+
+
+def policy_in_force(look: Look) -> str | None:
+    """The ACL default policy of the agent of a host. None if none runs, or if it is not known."""
+    agent = next(iter(site_agents(look)), None)
+    if not agent:
+        return None
+    if is_foreign(look, agent):
+        return acl_policy(look, agent)
+    main = (look.get("consul_config") or {}).get(MAIN_FILE) or {"settings": {}}
+    return _known(look, "acl_default_policy") or main["settings"].get("acl.default_policy")
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption
+from ansible_collections.dockyard.consul.plugins.plugin_utils import adopted_version, adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_secrets import FILES
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
@@ -72,6 +72,10 @@ def inventory_lines(look: Look, site: SiteValues, agent: Mapping[str, Any]) -> I
     """What a takeover needs. The values are those of the agent."""
     settings = adoption.current(agent)
     yield "consul_agent_adopt: true"
+    version = adopted_version.running(look, agent)
+    if version:
+        yield f"consul_agent_version: {version}"
+        yield f"consul_agent_install_method: {adopted_version.method(look, agent)}"
     yield f"consul_agent_data_dir: {agent.get('data_dir')}"
     # By the id in the data folder the node would be the same. With this line, it also is if the host is rebuilt.
     if adoption.node_id(look, agent):

@@ -7,14 +7,14 @@ alone with it."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import agents, data_in
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, digest
 
 
 def digests(look: Look, folder: str) -> set[str]:
     """The digests of the keys that the agent with this data folder keeps."""
-    return set(((look.get("consul_data") or {}).get(folder.rstrip("/")) or {}).get("gossip_key_digests") or [])
+    return set(data_in(look, folder).get("gossip_key_digests") or [])
 
 
 def keyring_of(folder: str) -> str:
@@ -33,9 +33,5 @@ def stale_keyring(client: Look, folder: str, key: str, servers: Iterable[Look]) 
     kept = digests(client, folder)
     if not kept or wanted in kept or path in client.changed or not is_alone(client):
         return None
-    in_use = any(wanted in digests(server, agent["data_dir"]) for server in servers for agent in _agents(server))
+    in_use = any(wanted in digests(server, agent["data_dir"]) for server in servers for agent in agents(server))
     return path if in_use else None
-
-
-def _agents(look: Look) -> list[dict[str, Any]]:
-    return (look.get("consul") or {}).get("running") or []

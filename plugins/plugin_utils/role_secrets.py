@@ -25,19 +25,19 @@ class Secret(NamedTuple):
     file: str
 
 
-def consul_agent(v: Values) -> Iterator[Secret]:
+def consul_agent(v: Values, reads_dns_token: bool = False) -> Iterator[Secret]:
     yield Secret(("consul_agent_gossip_key",), FILES["gossip_key"].path)
     yield Secret(("consul_agent_acl_agent_token",), node_token(v.site.node_name))
-    if v.site.acl_enabled:
+    if v.site.acl_enabled or reads_dns_token:
         yield Secret(("consul_agent_acl_dns_token",), FILES["dns_token"].path)
 
 
 def consul_server(v: Values) -> Iterator[Secret]:
-    yield from consul_agent(v)
+    # Under allow, Consul knows these tokens as well, so that the agents can change to deny one after the other.
+    yield from consul_agent(v, reads_dns_token=True)
     # Only a server makes it: what is made elsewhere would not be the site's.
     yield Secret(("consul_agent_acl_management_token",), FILES["management_token"].path)
-    if v.site.acl_enabled:
-        yield Secret(("consul_server_monitoring_token",), FILES["monitoring_token"].path)
+    yield Secret(("consul_server_monitoring_token",), FILES["monitoring_token"].path)
 
 
 def redis(v: Values) -> Iterator[Secret]:

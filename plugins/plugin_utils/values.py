@@ -180,6 +180,10 @@ class Values(Mapping[str, Any]):
             self._raw_hosts[host] = found if isinstance(found, Mapping) else {}
         return self._raw_hosts[host]
 
+    def look_of(self, host: str) -> Look:
+        """What this run knows of another host."""
+        return Look.of({"ansible_facts": self.raw_of(host).get("ansible_facts")})
+
     def of_host(self, host: str, name: str, default: Any = None) -> Any:
         """One variable of another host. It is templated only where it is a template."""
         raw = self.raw_of(host).get(name, default)

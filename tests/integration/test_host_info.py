@@ -115,7 +115,7 @@ def test_the_process_and_its_data(in_process, running_agent, tmp_path):
     assert found["consul_data"][data]["gossip_key_digests"] == [digest] and gossip_key not in str(found)
     assert found["consul"]["encrypted"] is True and found["consul"]["domain"] == "consul"
     file = found["consul_config"][str(tmp_path / "agent.json")]
-    assert "encrypt" in file["keys"] and file["gossip_key_digest"] == digest and not file["placed"]
+    assert "encrypt" in file["keys"] and file["gossip_key_digest"] == digest
     assert process["settings"]["data_dir"] == data and process["settings"]["ports.http"] == agent.http_port
     assert "/none" not in found["consul_data"] and found["consul_binaries"].keys() == {binary}
     assert found["consul_binaries"][binary]["version"].startswith(version)

@@ -36,7 +36,7 @@ JOINS = ("retry_join", "start_join")
 ADDRESS = re.compile(r"[\w.:\[\]-]+")
 
 
-def look_at_config(agents, folders, placed, key=None):
+def look_at_config(agents, folders, key=None):
     """By path, the configuration files in the folders and of the agents. Adds to each agent its files and settings."""
     found = {}
     for folder in folders:
@@ -44,7 +44,7 @@ def look_at_config(agents, folders, placed, key=None):
     for agent in agents:
         agent["files"] = files_of(agent)
         found.update((path, None) for path in agent["files"])
-    found = {path: file_of(path, path in placed, key) for path in found}
+    found = {path: file_of(path, key) for path in found}
     for agent in agents:
         agent["settings"] = merged([found[path]["settings"] for path in agent["files"]] + [agent["options"]])
         agent["data_dir"] = as_configured(agent["data_dir"], agent["settings"].get("data_dir"))
@@ -72,8 +72,8 @@ def files_in(folder):
     return [path for path in paths if not os.path.isdir(path)]
 
 
-def file_of(path, is_placed, key=None):
-    found = {"error": None, "placed": is_placed, "keys": [], "settings": {}, "services": [], "gossip_key_digest": None}
+def file_of(path, key=None):
+    found = {"error": None, "keys": [], "settings": {}, "services": [], "gossip_key_digest": None}
     try:
         config = read(path)
     except (OSError, ValueError, HclError) as error:

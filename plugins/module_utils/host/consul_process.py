@@ -74,6 +74,7 @@ def process(proc, pid):
     shown, settings = shown_options(arguments)
     found = {"pid": int(pid), "unit": unit, "started": started, **shown, "options": settings, "error": None}
     found["contained"] = has_own_namespace(proc, pid, "pid")
+    found["binary"] = link_of(f"{folder}/exe")
     found["user"] = owner_of(folder)
     found["data_dir"] = settings.get("data_dir")
     try:
@@ -91,6 +92,13 @@ def has_own_namespace(proc, pid, kind):
         return os.readlink(f"{proc}/{pid}/ns/{kind}") != os.readlink(f"{proc}/self/ns/{kind}")
     except OSError:
         return False
+
+
+def link_of(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
 
 
 def owner_of(path):
@@ -155,7 +163,8 @@ def started_at(stat):
 def look_at_data(folders, key=None):
     """By folder, its owner, the node's id, a digest of each gossip key (the one in use first), and the services that were
     registered by the API without a token."""
-    return {folder: data_of(folder, key) for folder in dict.fromkeys(folders) if os.path.isdir(folder)}
+    names = dict.fromkeys(folder.rstrip("/") or "/" for folder in folders)
+    return {folder: data_of(folder, key) for folder in names if os.path.isdir(folder)}
 
 
 def data_of(folder, key):

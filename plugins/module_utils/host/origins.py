@@ -34,8 +34,8 @@ def look_at_origins(paths, conffile_md5s, record=RECORD):
     return found
 
 
-def placed_digests(record):
-    """{path: SHA-256} of what the module files has placed."""
+def placed_digests(record=RECORD):
+    """{path: SHA-256} of what the module files has placed. It ignores a record that is no JSON, and so does this."""
     try:
         with open(record, encoding="utf-8") as file:
             found = json.load(file)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import hmac
-import json
 import os
 import stat
 
@@ -17,18 +16,6 @@ from ansible_collections.dockyard.consul.plugins.module_utils.service_state impo
 
 # A larger file, such as a program, has no digest.
 LARGEST_DIGESTED = 1 << 20
-# Where the module files keeps what it has placed.
-RECORD = "/var/lib/dockyard/placed.json"
-
-
-def placed(record=RECORD):
-    """The paths of the files that this collection has placed."""
-    try:
-        with open(record, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return []
-    return sorted(found) if isinstance(found, dict) else []
 
 
 def look_at_paths(patterns, key=None):

@@ -36,6 +36,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Valu
 
 GOSSIP_KEY = re.compile(r"[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==")
 NAMESERVER = re.compile(r"[0-9a-fA-F.:\[\]]+")
+ANY = {"0.0.0.0", "::"}
 ANY_OR_LOOPBACK = {"127.0.0.1", "0.0.0.0"}
 
 
@@ -153,6 +154,22 @@ def resolver_port(v: Values) -> Iterator[Problem]:
         )
 
 
+def port_of_others(v: Values) -> Iterator[Problem]:
+    """The agent could not start, after a takeover has ended the one before."""
+    others = (v.look.get("resolver") or {}).get("other_dns_listeners") or []
+    if not others or v["consul_agent_dns_port"] != 53:
+        return
+    ours = set(v["consul_agent_dns_addresses"] or v["consul_agent_client_addr"].split())
+    for one in others:
+        if one["address"] in ours | ANY or ours & ANY:
+            yield Problem(
+                "consul_agent_dns_port",
+                f"{one['program'] or 'Another program'} listens on port 53 of {one['address']}, so the agent could not answer DNS"
+                " there, and would not start. Stop that program. Or set consul_agent_dns_port to 8600 and consul_agent_resolver to"
+                " false.",
+            )
+
+
 def resolv_conf(v: Values) -> Iterator[Problem]:
     """It is changed and not replaced, so it must be readable."""
     found = v.look.get("resolver") or {}
@@ -243,6 +260,7 @@ CHECKS = [
     file("consul_agent_tls_key_file"),
     recursors,
     resolver_port,
+    port_of_others,
     resolv_conf,
     resolved,
     matching(

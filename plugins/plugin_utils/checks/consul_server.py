@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import consul_agent
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import UUID, found, wrong
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.foreign_agent import HOW_TO
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
@@ -40,4 +42,24 @@ def monitoring_token(v: Values) -> Iterator[Problem]:
         yield wrong(v, name, "It must be a UUID in lower-case letters.")
 
 
-CHECKS = [https_port, bootstrap_expect, monitoring_token, *consul_agent.CHECKS]
+def clients_under_allow(v: Values) -> Iterator[Problem]:
+    """Under deny, a client asks for names with its DNS token, which it has only under deny itself. So the clients change first."""
+    name = "consul_agent_acl_default_policy"
+    if not v.site.acl_enabled or adoption.policy_in_force(v.look) != "allow":
+        return
+    clients = [host for host in v.agents if host not in v.site.servers]
+    clients = [host for host in clients if adoption.policy_in_force(v.look_of(host)) == "allow"]
+    if not clients:
+        return
+    if adoption.foreign_agents(v.look):
+        first = f"Set {name} to allow, run the site, and change to deny later"
+    else:
+        first = f"Run the playbook dockyard.consul.consul_client with {name}: deny, then the site"
+    yield Problem(
+        name,
+        f"{name} is 'deny', and this server and clients of this run ({', '.join(clients)}) have 'allow'. Until their own turn,"
+        f" these clients would get no answer from DNS. {first}: {HOW_TO} ('From allow to deny').",
+    )
+
+
+CHECKS = [https_port, bootstrap_expect, monitoring_token, clients_under_allow, *consul_agent.CHECKS]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, site_secrets
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import has_secret, is_server
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import LABEL, has_secret, is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
@@ -53,10 +53,9 @@ def data_dir(v: Values) -> Iterator[Problem]:
             )
     if adoption.agents(v.look):
         return
-    data = v.look.get("consul_data") or {}
-    if (data.get(v[name].rstrip("/")) or {}).get("node_id_on_disk"):
+    if adoption.data_in(v.look, v[name]).get("node_id_on_disk"):
         return
-    for folder, found in data.items():
+    for folder, found in (v.look.get("consul_data") or {}).items():
         if found.get("node_id_on_disk") and folder != v[name].rstrip("/"):
             yield Problem(
                 name,
@@ -71,7 +70,14 @@ def identity(v: Values) -> Iterator[Problem]:
     if not agent:
         return
     node = adoption.node_name(v.look, agent)
-    if node and node != v.site.node_name:
+    if node and node != v.site.node_name and not LABEL.fullmatch(node):
+        yield Problem(
+            "consul_agent_node_name",
+            f"consul_agent_node_name is {shown(v.site.node_name)}, and the node of this host is {shown(node)}, which the role cannot"
+            " keep: Consul gives tokens only to nodes with lower-case letters, digits and '-' in their names. Set node_name to"
+            f" {shown(v.site.node_name)} in the configuration of the agent and restart it, then run again.",
+        )
+    elif node and node != v.site.node_name:
         yield _differs("consul_agent_node_name", v.site.node_name, f"the node of this host is {shown(node)}", node)
     datacenter = adoption.datacenter(v.look, agent)
     if datacenter != v.site.datacenter:
@@ -157,7 +163,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
         or adoption.data_of(v.look, agent).get("error")
     ):
         return
-    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or _has_unread_files(v, agent):
+    if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or not _is_known(v, agent):
         return
     if not _allowed(v, "encrypt_verify_incoming", "encrypt_verify_outgoing"):
         yield Problem(
@@ -169,7 +175,7 @@ def gossip_encryption(v: Values) -> Iterator[Problem]:
 
 def tls(v: Values) -> Iterator[Problem]:
     agent = one(v)
-    if not agent or not agent.get("files") or _has_unread_files(v, agent):
+    if not agent or not _is_known(v, agent):
         return
     settings = adoption.current(agent)
     outgoing = settings.get("tls.internal_rpc.verify_outgoing", settings.get("tls.defaults.verify_outgoing"))
@@ -216,12 +222,18 @@ def management_token(v: Values) -> Iterator[Problem]:
 
 
 def default_policy(v: Values) -> Iterator[Problem]:
-    """Under deny, Consul refuses what has no token: the node is there, and the service is gone."""
+    """Under deny, Consul refuses what has no token: the node stays in DNS, its service does not."""
     name = "consul_agent_acl_default_policy"
-    if not v.site.acl_enabled:
-        return
     agent = one(v)
-    policy = _policy_in_force(v, agent)
+    policy = adoption.policy_in_force(v.look)
+    if not v.site.acl_enabled:
+        if agent and policy == "deny":
+            yield Problem(
+                name,
+                f"{name} is 'allow', and the agent of this host has 'deny'. A takeover would let everybody read and change the"
+                f" cluster without a token. Set {name} to deny.",
+            )
+        return
     if policy == "disabled":
         yield Problem(
             name,
@@ -239,18 +251,13 @@ def default_policy(v: Values) -> Iterator[Problem]:
         )
 
 
-def _policy_in_force(v: Values, agent: Mapping[str, Any] | None) -> str | None:
-    if agent:
-        return adoption.acl_policy(v.look, agent)
-    if not adoption.agents(v.look):
-        return None
+def _is_known(v: Values, agent: Mapping[str, Any]) -> bool:
+    """Whether the look has read all configuration of an agent. A relative folder is not found. An agent without files has all
+    its settings on the command line, which cannot set TLS."""
     files = v.look.get("consul_config") or {}
-    return ((files.get(adoption.MAIN_FILE) or {}).get("settings") or {}).get("acl.default_policy")
-
-
-def _has_unread_files(v: Values, agent: Mapping[str, Any]) -> bool:
-    files = v.look.get("consul_config") or {}
-    return any(files[path]["error"] for path in agent.get("files") or [] if path in files)
+    if agent.get("files") is None or not all(folder.startswith("/") for folder in agent.get("config_dirs") or []):
+        return False
+    return not any(files[path]["error"] for path in agent["files"] if path in files)
 
 
 def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:

@@ -64,7 +64,7 @@ def gossip_key(v: Values) -> Iterator[Problem]:
 
 
 def _looks_of_servers(v: Values) -> list[look.Look]:
-    return [look.Look.of({"ansible_facts": v.raw_of(server).get("ansible_facts")}) for server in v.site.servers]
+    return [v.look_of(server) for server in v.site.servers]
 
 
 def ca(v: Values) -> Iterator[Problem]:
@@ -102,11 +102,11 @@ def _running(v: Values) -> bool:
 def _keyrings(v: Values) -> dict[str, set[str]]:
     """The digests of the keys in the keyrings, by data folder: of the agents that run, or else of the one to be started. An
     agent without a keyring uses the key in its files."""
-    data, files = v.look.get("consul_data") or {}, v.look.get("consul_config") or {}
+    files = v.look.get("consul_config") or {}
     found: dict[str, set[str]] = {}
     for agent in adoption.site_agents(v.look) or [{"data_dir": v["consul_agent_data_dir"], "files": []}]:
         folder = agent["data_dir"]
-        digests = (data.get(folder) or {}).get("gossip_key_digests")
+        digests = adoption.data_in(v.look, folder).get("gossip_key_digests")
         if digests is None or digests == []:
             digests = [files[path]["gossip_key_digest"] for path in agent.get("files") or [] if path in files]
         found[folder] = set(filter(None, digests))

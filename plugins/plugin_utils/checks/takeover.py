@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption
+from ansible_collections.dockyard.consul.plugins.plugin_utils import adopted_version, adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import DEFINITIONS, OUR_FILES, ForeignFile
 from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import FOLDER, agent_settings
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import is_server
@@ -27,9 +27,11 @@ def adopt(v: Values) -> Iterator[Problem]:
     agent = next(iter(adoption.foreign_agents(v.look)), None)
     if not agent or v["consul_agent_adopt"]:
         return
+    now, after = _versions(v, agent)
+    versions = [("version", now, after)] if now and after and after != now else []
     changes = [
         f"{name}: {shown(now)} becomes {shown(after)}"
-        for name, now, after in adoption.changed_settings(agent, _ours(v))
+        for name, now, after in [*versions, *adoption.changed_settings(agent, _ours(v))]
     ]
     more = f" These settings would change: {'; '.join(changes)}." if changes else ""
     yield Problem(
@@ -40,10 +42,38 @@ def adopt(v: Values) -> Iterator[Problem]:
     )
 
 
+def version(v: Values) -> Iterator[Problem]:
+    """An older Consul may not read the data of a newer one."""
+    agent = next(iter(adoption.foreign_agents(v.look)), None)
+    now, after = _versions(v, agent) if agent else (None, None)
+    if not agent or not now or v["consul_agent_install_method"] == "local":
+        return
+    name = "consul_agent_version"
+    if not after:
+        yield Problem(
+            name,
+            f"Consul {now} runs on this host, and consul_agent_install_method {shown(v['consul_agent_install_method'])} would"
+            f" install another Consul, of a version that is not known yet. To keep the version, set {name}: {now} and"
+            f" consul_agent_install_method: {adopted_version.method(v.look, agent)}.",
+        )
+    elif adopted_version.is_older(after, now):
+        yield Problem(
+            name,
+            f"Consul {now} runs on this host, and the role would start Consul {after} with its data, which an older version may"
+            f" not be able to read. Set {name} to {now} or a later one.",
+        )
+
+
+def _versions(v: Values, agent: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The version that runs, and the one that the role would start."""
+    after = adopted_version.afterwards(v.look, v["consul_agent_install_method"], v["consul_agent_version"])
+    return adopted_version.running(v.look, agent), after
+
+
 def foreign_files(v: Values) -> Iterator[Problem]:
     kept = set(v["consul_agent_kept_files"])
     for file in adoption.foreign_files(v.look):
-        if file.path in kept and file.path not in OUR_FILES and file.kind != "unit":
+        if file.path in kept and not _is_replaced(file):
             continue
         if file.error:
             yield Problem(
@@ -57,7 +87,7 @@ def foreign_files(v: Values) -> Iterator[Problem]:
                 f"{file.path} has services or checks and other settings ({_list(file)}). Move the services and checks to a file"
                 " of their own, which stays as it is.",
             )
-        elif not v["consul_agent_adopt"]:
+        elif not v["consul_agent_adopt"] or (adoption.is_taken_over(v.look) and not _is_replaced(file)):
             yield Problem("consul_agent_adopt", _foreign(v, file))
 
 
@@ -84,12 +114,22 @@ def _foreign(v: Values, file: ForeignFile) -> str:
             what += (
                 f". The role sets none of {', '.join(unset)}: add to consul_agent_config_extra what you want to keep"
             )
-    if file.kind == "unit" or file.path in OUR_FILES:
+    if _is_replaced(file):
         return f"{what}. With consul_agent_adopt: true, it is replaced, with a backup in {BACKUPS}."
+    if adoption.is_taken_over(v.look):
+        return (
+            f"{what}. This host is taken over already, so consul_agent_adopt does not move the file. Remove it, or list it in"
+            " consul_agent_kept_files if it is to stay in force."
+        )
     return (
         f"{what}. With consul_agent_adopt: true, it is moved to {BACKUPS}. List it in consul_agent_kept_files if it is to stay in"
         " force."
     )
+
+
+def _is_replaced(file: ForeignFile) -> bool:
+    """Whether the role has a file of its own with this name."""
+    return file.kind == "unit" or file.path in OUR_FILES
 
 
 def _list(file: ForeignFile) -> str:
@@ -107,9 +147,10 @@ def lost_services(v: Values) -> Iterator[Problem]:
 
 def unreadable_definitions(v: Values) -> Iterator[Problem]:
     """The agent of the role runs as the user consul, and does not start if it cannot read a file."""
+    ours = adoption.placed(v.look) or ()
     for path, file in (v.look.get("consul_config") or {}).items():
         found = v.look.path(path) or {}
-        if file["placed"] or not file["keys"] or not set(file["keys"]) <= DEFINITIONS or found.get("type") != "file":
+        if path in ours or not file["keys"] or not set(file["keys"]) <= DEFINITIONS or found.get("type") != "file":
             continue
         mode_ = int(found["mode"], 8)
         group = found["group"] == "consul" and mode_ & 0o040
@@ -133,4 +174,4 @@ def _ours(v: Values) -> dict[str, Any]:
     return adoption.flat(settings)
 
 
-CHECKS = [adopt, foreign_files, unread_files, lost_services, unreadable_definitions]
+CHECKS = [adopt, version, foreign_files, unread_files, lost_services, unreadable_definitions]

@@ -261,6 +261,24 @@ def test_only_a_server_without_an_agent_token_gets_the_management_token(action, 
     assert token() not in ("", management)
 
 
+def test_a_server_of_a_cluster_that_does_not_know_the_agent_token(action, tokens, secrets_dir):
+    """An earlier run has made the token in the folder, and was refused. So the management token is judged all the same."""
+    site_secrets.make(secrets_dir, {site_secrets.FILES["management_token"].path: "uuid"})
+    management = site_secrets.read(secrets_dir, site_secrets.FILES["management_token"].path, "uuid")
+
+    def asked(error, group="consul_server", **options):
+        action.calls.clear()
+        answers = {HOST: {"changed": False, "errors": {}, "consul": {"errors": {"self": error}}}}
+        action(facts=GATHERED, given={"groups": {group: ["app1"]}}, answers=answers, **options)
+        return [(arguments["token"], arguments.get("management", False)) for _name, arguments in action.calls]
+
+    unknown = "GET agent/self: HTTP 403: ACL not found"
+    assert asked(unknown) == [(tokens[0], False), (management, True)]
+    assert asked("GET agent/self: HTTP 403: Permission denied") == [(tokens[0], False)]
+    assert asked(unknown, group="consul_client") == [(tokens[0], False)]
+    assert asked(unknown, args={"token": "of the task"}) == [("of the task", False)]
+
+
 def test_the_node_is_that_of_the_host(action):
     def node(**options):
         action(facts=GATHERED, **options)

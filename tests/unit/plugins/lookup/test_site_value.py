@@ -80,6 +80,7 @@ def test_every_value_of_a_host_with_defaults():
         "acl_server": "c1",
         "acl_server_candidates": ["c1"],
         "acl_server_ready": False,
+        "foreign_server": "",
         "secrets_dir": "/site/.secrets",
         "acl_enabled": True,
         "dns_cache_seconds": 1,

@@ -110,7 +110,7 @@ def test_the_configuration_of_a_running_agent(tmp_path, monkeypatch):
     (tmp_path / "ca.pem").write_text("no certificate")
     agent = {"data_dir": None, "config_dirs": [str(tmp_path)], "config_files": [], "options": {}}
     monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: [agent])
-    monkeypatch.setattr(module.paths, "placed", lambda: ["/etc/consul.d/consul.json"])
+    monkeypatch.setattr(module.origins, "placed_digests", lambda: {"/etc/consul.d/consul.json": "0"})
     options = {"consul_config_dirs": ["/none"], "consul_data_dirs": ["/none"]}
     known = module.execute(FakeModule(**options), FakeClient())
     (running,) = known["consul"]["running"]

@@ -28,8 +28,8 @@ def facts(**look):
     return {FACT: {"run": run_id(), **look}}
 
 
-def file(*keys, placed=False, error=None, **settings):
-    return {"keys": list(keys), "placed": placed, "error": error, "settings": settings, "services": []}
+def file(*keys, error=None, **settings):
+    return {"keys": list(keys), "error": error, "settings": settings, "services": []}
 
 
 def data(identity, folder="/opt/consul"):
@@ -45,14 +45,20 @@ def data(identity, folder="/opt/consul"):
         ({"consul_data": data(ON_DISK)}, ON_DISK),
         ({"consul_data": data(ON_DISK, "/srv/consul")}, DERIVED),
         # The package has started an agent before the role came: its id was never that of the node.
-        ({"consul_data": data(ON_DISK), "consul_config": {MAIN: file(placed=True, node_id=DERIVED)}}, DERIVED),
-        ({"consul_data": data(ON_DISK), "consul_config": {MAIN: file(placed=True, node_id=ON_DISK)}}, ON_DISK),
+        ({"consul_data": data(ON_DISK), "placed": [MAIN], "consul_config": {MAIN: file(node_id=DERIVED)}}, DERIVED),
+        ({"consul_data": data(ON_DISK), "placed": [MAIN], "consul_config": {MAIN: file(node_id=ON_DISK)}}, ON_DISK),
         # One that was made by hand.
         ({"consul_data": data(ON_DISK), "consul_config": {MAIN: file(node_id=DERIVED)}}, ON_DISK),
     ],
 )
 def test_the_id_of_a_node(look, wanted):
     assert node_id(facts(**look), "/opt/consul", DERIVED) == wanted
+
+
+def test_a_data_folder_with_a_slash_at_its_end():
+    look = {"consul_data": data(ON_DISK, "/srv/consul")}
+    assert node_id(facts(**look), "/srv/consul/", DERIVED) == ON_DISK
+    assert adoption.data_of(Look(look), {"data_dir": "/srv/consul/"})["node_id_on_disk"] == ON_DISK
 
 
 def test_the_id_of_a_node_that_nobody_has_looked_at():
@@ -78,6 +84,52 @@ def test_agents_of_others(agent, placed, is_foreign):
     replaced = [{"pid": 42, "started": 7, "unit": agent.get("unit", "consul")}]
     assert replaced_agents(facts(**look)) == (replaced if is_foreign else [])
     assert replaced_agents(facts(**look, changed=["consul"])) == [], "it was restarted by this run"
+
+
+ALL_FILES = {f"/etc/consul.d/{name}.json": file() for name in ("consul", "start", "reloadable", "secrets")}
+START, OWN_UNIT = "/etc/consul.d/start.json", "/etc/systemd/system/consul.service"
+
+
+@pytest.mark.parametrize(
+    "look, is_ours",
+    [
+        ({"placed": [MAIN], "origins": {MAIN: "placed"}}, True),
+        # Consul was removed by hand, and somebody wrote a new consul.json.
+        ({"placed": [MAIN, START, OWN_UNIT], "origins": {OWN_UNIT: "placed"}}, False),
+        # Somebody has changed consul.json. The role puts it right.
+        ({"placed": [MAIN, START], "origins": {START: "placed"}}, True),
+        # No dpkg on the host.
+        ({"placed": [MAIN]}, True),
+        # The record of what was placed is lost, or cannot be read.
+        ({"placed": [], "origins": {}, "consul_config": ALL_FILES, "paths": {OWN_UNIT: {"type": "file"}}}, True),
+        ({"placed": [], "origins": {}, "consul_config": {MAIN: file()}}, False),
+        ({"placed": None, "origins": {}}, True),
+    ],
+)
+def test_what_counts_as_placed_by_the_collection(look, is_ours):
+    known = Look({"consul": {"running": [AGENT]}, **look})
+    assert (adoption.foreign_agents(known) == []) is is_ours
+    assert not is_ours or adoption.foreign_files(known) == []
+
+
+OWN_DROP_IN = "/etc/systemd/system/consul.service.d/own.conf"
+
+
+@pytest.mark.parametrize(
+    "agent", [{"options": {"advertise_addr": "192.0.2.1"}}, {"config_dirs": ["/etc/consul.d", "/srv/consul"]}]
+)
+@pytest.mark.parametrize(
+    "placed, drop_ins, is_ours",
+    [
+        ([MAIN], [OWN_DROP_IN], True),
+        ([MAIN], ["/etc/systemd/system/service.d/all.conf"], False),
+        ([], [OWN_DROP_IN], False),
+    ],
+)
+def test_a_drop_in_may_change_the_command_line(agent, placed, drop_ins, is_ours):
+    """A drop-in that the user has not listed is named by itself."""
+    known = {"consul": {"running": [{**AGENT, **agent}]}, "placed": placed, "units": {"consul": {"drop_ins": drop_ins}}}
+    assert (adoption.foreign_agents(Look(known)) == []) is is_ours
 
 
 def test_an_agent_of_another_beside_that_of_the_role_stays():
@@ -115,7 +167,7 @@ FOREIGN = {
     "units": {"consul": {"drop_ins": DROP_INS}},
     "consul_config": {
         MAIN: file("server"),
-        "/etc/consul.d/start.json": file("retry_join", placed=True),
+        "/etc/consul.d/start.json": file("retry_join"),
         "/etc/consul.d/a.hcl": file("server"),
         "/etc/consul.d/kept.hcl": file("server"),
         "/etc/consul.d/web.hcl": file("service"),
@@ -134,6 +186,13 @@ def test_files_that_are_moved():
     later = facts(**FOREIGN, changed=["/etc/consul.d/a.hcl", DROP_INS[0], "/etc/consul.d/start.json", "/etc/consul.d"])
     assert moved_files(later, ["/etc/consul.d/kept.hcl"]) == []
     assert moved_from(later) == ["/etc/consul.d", f"{UNIT}.d"]
+
+
+def test_files_that_come_after_the_takeover_stay():
+    look = {**FOREIGN, "placed": [MAIN, UNIT], "consul": {"running": [AGENT]}}
+    assert adoption.foreign_files(Look(look)) != []
+    assert moved_files(facts(**look), []) == [] and moved_files(facts(**{**look, "consul": {"running": []}}), []) == []
+    assert moved_files(facts(**{**look, "consul": {"running": [{**AGENT, "unit": "old"}]}}), []) != []
 
 
 def test_settings_under_their_newest_names():

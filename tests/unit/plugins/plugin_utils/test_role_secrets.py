@@ -28,7 +28,7 @@ MYDEMO = {"node/web1/service-mydemo.token": "uuid", "operator/deployer.token": "
          {"operator/gossip.key": "gossip_key"}),
         ("consul_client", {"consul_agent_gossip_key": ""}, AGENT | DNS),
         ("consul_server", {}, AGENT | DNS | MANAGEMENT | {"operator/monitoring.token": "uuid"}),
-        ("consul_server", ALLOW, AGENT | MANAGEMENT),
+        ("consul_server", ALLOW, AGENT | DNS | MANAGEMENT | {"operator/monitoring.token": "uuid"}),
         ("consul_server", {"consul_agent_acl_management_token": TOKEN, "consul_server_monitoring_token": TOKEN}, AGENT | DNS),
         ("redis", {"redis_service_acl": True}, REDIS | {"service/redis.token": "uuid"}),
         ("redis", {"redis_service_acl": False}, REDIS),

@@ -152,6 +152,44 @@ def test_whether_a_server_takes_tokens_now(agent, ready):
     assert site_values(variables).acl_server_ready is ready
 
 
+FOREIGN = {"placed": [], "consul": {"running": [{"pid": 1, "started": 1, "unit": "old", "options": {}}]}}
+FRESH = {"placed": [], "consul": {"running": []}}
+MAIN = "/etc/consul.d/consul.json"
+OURS = {
+    "placed": [MAIN],
+    "consul": {"running": [{"unit": "consul", "options": {}, "config_dirs": ["/etc/consul.d"], "config_files": []}]},
+}
+
+
+@pytest.mark.parametrize(
+    "in_play, server, client, groups, expected",
+    [
+        (["a1"], FOREIGN, FRESH, ["consul_client"], "c1"),  # a new host of a cluster that is not taken over yet
+        (["a1"], FOREIGN, FOREIGN, ["consul_client"], "c1"),
+        (["a1"], FOREIGN, FOREIGN, [], "c1"),  # whatever the group of the clients
+        (["a1"], FOREIGN, OURS, ["consul_client"], ""),  # it has its certificate
+        (["a1"], FOREIGN, FRESH, ["docker_host"], ""),  # no agent
+        (["a1"], OURS, FRESH, ["consul_client"], ""),
+        (["a1"], None, FRESH, ["consul_client"], ""),
+        (["a1", "c1"], FOREIGN, FRESH, ["consul_client"], ""),
+        (["c1"], FOREIGN, FRESH, ["consul_client"], ""),
+    ],
+)
+def test_a_server_to_take_over_before_the_clients(in_play, server, client, groups, expected):
+    def host(known):
+        facts = {} if known is None else {FACT: {"run": run_id(), **known}}
+        return {"ansible_facts": facts}
+
+    variables = {
+        **HOST,
+        "ansible_play_hosts": in_play,
+        "ansible_play_hosts_all": in_play,
+        "groups": {"consul_server": ["c1"], **{group: ["a1"] for group in groups}},
+        "hostvars": {"c1": host(server), "a1": host(client)},
+    }
+    assert site_values(variables).foreign_server == expected
+
+
 def test_only_the_facts_of_servers_are_read():
     """As Ansible's hostvars are: reading a host templates all of its variables."""
 

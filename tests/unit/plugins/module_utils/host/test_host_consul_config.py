@@ -37,12 +37,11 @@ def write(folder, **files):
 
 def test_names_of_all_settings_and_harmless_values(tmp_path):
     folder = write(tmp_path, server_hcl=SERVER)
-    found = look_at_config([], [folder], [], KEY)
+    found = look_at_config([], [folder], KEY)
     assert SECRET not in str(found)
     assert found == {
         f"{folder}/server.hcl": {
             "error": None,
-            "placed": False,
             "keys": [
                 *("acl.enabled", "acl.tokens.agent", "data_dir", "encrypt", "limits.http_max_conns_per_client"),
                 *("node_meta.owner", "ports.dns", "recursors", "retry_join", "server"),
@@ -66,14 +65,14 @@ def test_names_of_all_settings_and_harmless_values(tmp_path):
 )
 def test_addresses_that_may_hold_credentials(tmp_path, join):
     folder = write(tmp_path, a_json={"retry_join": join})
-    (found,) = look_at_config([], [folder], []).values()
+    (found,) = look_at_config([], [folder]).values()
     assert found["keys"] == ["retry_join"] and found["settings"] == {}
 
 
 @pytest.mark.parametrize("value", ["x" * 201, "two\nlines", {"a": 1}, None, [{"a": 1}]])
 def test_values_that_are_no_setting_of_that_name(tmp_path, value):
     folder = write(tmp_path, a_json={"domain": value})
-    assert look_at_config([], [folder], [])[f"{folder}/a.json"]["settings"] == {}
+    assert look_at_config([], [folder])[f"{folder}/a.json"]["settings"] == {}
 
 
 def test_services_and_checks(tmp_path):
@@ -89,7 +88,7 @@ def test_services_and_checks(tmp_path):
         "c_hcl": 'service "x" { name = "labelled" }',
     }
     folder = write(tmp_path, **files)
-    found = look_at_config([], [folder], [])
+    found = look_at_config([], [folder])
     assert SECRET not in str(found) and "secret" not in str(found).replace(folder, "")
     assert found[f"{folder}/a.json"]["keys"] == ["checks", "services"]
     assert [one for file in found.values() for one in file["services"]] == [
@@ -105,7 +104,7 @@ def test_what_cannot_be_read(tmp_path):
     folder = write(tmp_path, **files)
     (tmp_path / "e.hcl").write_bytes(b"\xff")
     (tmp_path / "f.hcl").symlink_to("nowhere")
-    found = {path.rpartition("/")[2]: one["error"] for path, one in look_at_config([], [folder], []).items()}
+    found = {path.rpartition("/")[2]: one["error"] for path, one in look_at_config([], [folder]).items()}
     assert found == {
         "a.hcl": "line 1: the end of a string is expected",
         "b.json": "line 1: it is not valid JSON",
@@ -125,15 +124,14 @@ def test_the_settings_of_an_agent_are_those_of_its_files_and_options(tmp_path):
     )
     (tmp_path / "sub.hcl").mkdir()
     one = agent([folder + "/"], [f"{folder}/a.hcl"], datacenter="two")
-    found = look_at_config([one], [], [f"{folder}/b.json"])
+    look_at_config([one], [])
     assert one["files"] == [f"{folder}/a.hcl", f"{folder}/b.json"]
     assert one["settings"] == {"domain": "b", "datacenter": "two", "recursors": ["192.0.2.1", "192.0.2.2"]}
-    assert [found[path]["placed"] for path in one["files"]] == [False, True]
 
 
 def test_a_folder_that_does_not_exist(tmp_path):
     one = agent([str(tmp_path / "none")])
-    assert look_at_config([one], [str(tmp_path / "none")], []) == {} and one["files"] == []
+    assert look_at_config([one], [str(tmp_path / "none")]) == {} and one["files"] == []
 
 
 def test_a_data_folder_that_is_a_link(tmp_path):
@@ -141,5 +139,5 @@ def test_a_data_folder_that_is_a_link(tmp_path):
     (tmp_path / "link").symlink_to("disk")
     for configured, wanted in {"link": "link", "disk": "disk", "other": "disk"}.items():
         one = {**agent(data_dir=str(tmp_path / configured)), "data_dir": str(tmp_path / "disk")}
-        look_at_config([one], [], [])
+        look_at_config([one], [])
         assert one["data_dir"] == str(tmp_path / wanted)

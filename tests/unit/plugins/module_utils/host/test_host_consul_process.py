@@ -36,6 +36,7 @@ def proc(tmp_path):
     def add(pid, command, comm="consul", cgroup="0::/system.slice/consul.service\n", files=()):
         one = folder / str(pid)
         (one / "fd").mkdir(parents=True)
+        (one / "exe").symlink_to("/usr/bin/consul")
         (one / "comm").write_text(comm + "\n")
         (one / "cmdline").write_bytes("\0".join(command).encode() + b"\0")
         (one / "cgroup").write_text(cgroup)
@@ -56,6 +57,7 @@ def test_a_server(proc):
     assert one == {
         "pid": 42,
         "unit": "consul",
+        "binary": "/usr/bin/consul",
         "config_dirs": ["/etc/consul.d"],
         "config_files": [],
         "options": {},
@@ -165,7 +167,7 @@ def make_data(folder, keyring=None, node_id=None):
 
 def test_a_data_folder(tmp_path):
     path = make_data(tmp_path / "data", json.dumps(GOSSIP_KEYS), "1-2-3\n")
-    seen = look_at_data([path, str(tmp_path / "none"), path], KEY)
+    seen = look_at_data([f"{path}/", str(tmp_path / "none"), path], KEY)
     digests = [hmac.new(KEY, key.encode(), hashlib.sha256).hexdigest() for key in GOSSIP_KEYS]
     assert seen == {
         path: {

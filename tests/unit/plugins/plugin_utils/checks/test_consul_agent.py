@@ -168,6 +168,25 @@ def test_systemd_resolved_has_port_53(said):
     assert said("consul_client", {"consul_agent_dns_addresses": ["127.0.0.1", "10.0.0.11"]}, look=look) == []
 
 
+@pytest.mark.parametrize(
+    "given, address, is_refused",
+    [
+        ({}, "127.0.0.1", True),
+        ({}, "0.0.0.0", True),
+        ({}, "::", True),
+        ({}, "192.168.122.1", False),
+        ({"consul_agent_client_addr": "0.0.0.0"}, "192.168.122.1", True),
+        ({"consul_agent_dns_addresses": ["127.0.0.1", "10.0.0.11"]}, "10.0.0.11", True),
+        ({"consul_agent_dns_port": 8600, "consul_agent_resolver": False}, "0.0.0.0", False),
+    ],
+)
+def test_another_program_has_port_53(said, given, address, is_refused):
+    listener = {"address": address, "program": "dnsmasq"}
+    texts = said("consul_client", given, look={"resolver": {"other_dns_listeners": [listener]}})
+    assert bool(texts) is is_refused
+    assert all(text.startswith(f"dnsmasq listens on port 53 of {address}, ") for text in texts)
+
+
 def test_a_resolv_conf_that_cannot_be_read(said):
     look = {"resolver": {"error": "Is a directory"}}
     assert said("consul_client", look=look) == [

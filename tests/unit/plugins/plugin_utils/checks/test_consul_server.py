@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, run_id
 
+MAIN = "/etc/consul.d/consul.json"
 THREE = {"groups": {"consul_server": ["web1", "consul1", "consul2"]}}
 ADDRESSES = {"consul2": {"consul_agent_bind_addr": "10.0.0.2"}}
 OWN_CERTIFICATE = {"consul_agent_tls_certificate_file": "/etc/hostname", "consul_agent_tls_key_file": "/etc/hostname"}
@@ -76,3 +78,40 @@ def test_wrong(said, given, text):
 
 def test_a_server_with_its_own_certificate_needs_no_ca_of_the_site(said):
     assert said("consul_server", {"site_secrets_dir": "x", **OWN_CERTIFICATE}) == []
+
+
+def under(policy, placed=(MAIN,)):
+    """The look at a host with an agent of the role."""
+    agent = {"pid": 1, "unit": "consul", "config_dirs": ["/etc/consul.d"], "config_files": [], "options": {}}
+    agent = {**agent, "data_dir": "/var/lib/consul", "settings": {}, "files": []}
+    return {"placed": list(placed), "consul": {"running": [agent], "acl_default_policy": policy}}
+
+
+@pytest.mark.parametrize(
+    "server, client, policy, is_refused",
+    [
+        ("allow", "allow", "deny", True),
+        ("allow", "deny", "deny", False),
+        ("allow", None, "deny", False),  # not looked at, or a new one
+        ("deny", "allow", "deny", False),
+        ("allow", "allow", "allow", False),
+    ],
+)
+def test_the_clients_change_to_deny_before_the_servers(said, server, client, policy, is_refused):
+    facts = {FACT: {"run": run_id(), **(under(client) if client else {})}}
+    given = {
+        "consul_agent_acl_default_policy": policy,
+        "groups": {"consul_server": ["web1"], "consul_client": ["app1", "web1"]},
+    }
+    texts = said("consul_server", given, look=under(server), hostvars={"app1": {"ansible_facts": facts}})
+    assert bool(texts) is is_refused
+    assert all("Run the playbook dockyard.consul.consul_client with" in text and "(app1)" in text for text in texts)
+
+
+def test_a_cluster_under_allow_is_not_taken_over_with_deny(said):
+    facts = {FACT: {"run": run_id(), **under("allow", placed=())}}
+    given = {"consul_agent_adopt": True, "groups": {"consul_server": ["web1"], "consul_client": ["app1"]}}
+    look = under("allow", placed=())
+    texts = said("consul_server", given, look=look, hostvars={"app1": {"ansible_facts": facts}})
+    (text,) = [text for text in texts if "would get no answer from DNS" in text]
+    assert "Set consul_agent_acl_default_policy to allow, run the site" in text

@@ -37,7 +37,6 @@ RIGHT = {
 def file(*keys, **more):
     found = {
         "error": None,
-        "placed": False,
         "keys": list(keys),
         "settings": {},
         "services": [],
@@ -108,7 +107,7 @@ def test_nothing_is_in_the_way(says):
 
 
 def test_an_agent_of_the_role(says):
-    ours = {"/etc/consul.d/consul.json": file("data_dir", placed=True)}
+    ours = {"/etc/consul.d/consul.json": file("data_dir")}
     look = looked(placed=["/etc/consul.d/consul.json"])
     look["consul_config"] = ours
     assert says(look, consul_agent_adopt=False) == []
@@ -146,9 +145,13 @@ def test_without_the_word_of_the_user(says):
 def test_a_file_that_comes_later(one, says):
     """Beside an agent of the role."""
     look = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file("client_addr")})
-    look["consul"]["running"] = []
-    assert one(look, CLIENT, consul_agent_adopt=False).startswith(f"{SERVER_FILE} was not placed")
-    assert says({**look, "changed": [SERVER_FILE]}, CLIENT, consul_agent_adopt=False) == []
+    for running in ([], look["consul"]["running"]):
+        look["consul"]["running"] = running
+        for agreed in (False, True):  # the line may still be in the inventory
+            text = one(look, CLIENT, consul_agent_adopt=agreed)
+            assert text.startswith(f"{SERVER_FILE} was not placed") and "is taken over already" in text
+        assert says(look, CLIENT, consul_agent_kept_files=[SERVER_FILE]) == []
+        assert says({**look, "changed": [SERVER_FILE]}, CLIENT, consul_agent_adopt=False) == []
 
 
 @pytest.mark.parametrize(
@@ -219,6 +222,11 @@ def test_data_elsewhere_of_an_agent_of_the_role(one):
     assert "has its data in /opt/consul" in one(look, consul_agent_data_dir="/var/lib/consul")
 
 
+def test_a_data_folder_with_a_slash_at_its_end(says):
+    given = {"consul_agent_data_dir": f"{FOLDER}/", "consul_agent_node_id": NODE_ID}
+    assert says(looked(consul__running__data_dir=f"{FOLDER}/"), **given) == []
+
+
 def test_data_of_an_agent_that_does_not_run(one, says):
     look = looked(consul={"running": []}, consul_config={SERVER_FILE: file()}, units={"consul": {}})
     assert "the data of an agent that does not run is in /opt/consul" in one(
@@ -272,10 +280,73 @@ def test_what_is_as_the_cluster_knows_it(says, more, given):
     assert says(looked(**more), **given) == []
 
 
+@pytest.mark.parametrize("name", ["app1.example.com", "App1"])
+def test_a_node_name_that_the_role_cannot_keep(one, name):
+    """A node identity of a token takes no such name."""
+    text = one(looked(consul={"node": name}))
+    assert f"the node of this host is '{name}', which the role cannot keep" in text
+    assert text.endswith("Set node_name to 'web1' in the configuration of the agent and restart it, then run again.")
+
+
 def test_two_agents(one):
     look = looked()
     look["consul"]["running"].append({**look["consul"]["running"][0], "pid": 43, "unit": None})
     assert "(process 42, the unit consul, process 43, without a unit)" in one(look)
+
+
+# Version
+
+OLD, NEW = "1.8.7", "1.17.0"
+
+
+@pytest.mark.parametrize(
+    "binary, known, method, wanted, text",
+    [
+        # Consul 1.17 by hand, beside the package of the distribution.
+        (
+            "/usr/local/bin/consul",
+            None,
+            "package",
+            "",
+            f"Consul {NEW} runs on this host, and the role would start Consul {OLD}",
+        ),
+        ("/usr/local/bin/consul", None, "repository", "1.16", "would start Consul 1.16 with its data"),
+        ("/usr/local/bin/consul", None, "package", NEW, ""),
+        ("/usr/local/bin/consul", None, "repository", "1.17", ""),
+        ("/usr/local/bin/consul", None, "archive", "", ""),
+        ("/usr/bin/consul", None, "package", "", ""),
+        ("/opt/consul", None, "package", "", ""),
+        ("/opt/consul", NEW, "package", "", f"would start Consul {OLD}"),
+        ("/usr/local/bin/consul", None, "local", "", ""),
+    ],
+)
+def test_the_version_of_consul(says, binary, known, method, wanted, text):
+    binaries = {"/usr/bin/consul": {"version": OLD}, "/usr/local/bin/consul": {"version": NEW}}
+    look = looked(consul__running__binary=binary, consul={"version": known})
+    look["consul_binaries"] = binaries
+    given = {"consul_agent_install_method": method, "consul_agent_version": wanted, "consul_agent_local_file": __file__}
+    if method == "archive":
+        given["consul_agent_version"] = NEW
+    found = says(look, **given)
+    assert [text in one for one in found] == ([True] if text else [])
+    assert all(one.endswith(f"Set consul_agent_version to {NEW} or a later one.") for one in found)
+
+
+def test_a_version_that_is_not_known_before(one, says):
+    look = looked(consul__running__binary="/usr/local/bin/consul", consul={"version": NEW})
+    look["consul_binaries"] = {"/usr/local/bin/consul": {"version": NEW}}
+    text = one(look, consul_agent_install_method="repository")
+    assert "would install another Consul, of a version that is not known yet" in text
+    assert "consul_agent_version: 1.17.0" in text and "consul_agent_install_method: archive" in text
+    look["placed"] = ["/etc/consul.d/consul.json"]
+    look["consul_config"] = {SERVER_FILE: file()}
+    assert says(look, consul_agent_install_method="repository") == [], "an agent of the role"
+
+
+def test_another_version_is_named(says):
+    look = looked(consul={"version": OLD})
+    agent, _file = says(look, consul_agent_version=NEW, consul_agent_adopt=False)
+    assert f"These settings would change: version: '{OLD}' becomes '{NEW}'" in agent
 
 
 # Encryption
@@ -304,6 +375,26 @@ def test_a_cluster_without_tls(one, says):
     first = {"tls": {"defaults": {"verify_incoming": False, "verify_outgoing": False}}}
     assert says(look, consul_agent_config_extra=first) == []
     assert says(looked(consul__running__settings={"verify_outgoing": False, "auto_encrypt.tls": True})) == []
+
+
+@pytest.mark.parametrize(
+    "agent, is_known",
+    [
+        # All is on the command line, which can set no TLS.
+        ({"config_dirs": []}, True),
+        # An empty folder.
+        ({}, True),
+        # Relative to the folder in which the agent was started, so the look did not find it.
+        ({"config_dirs": ["conf"]}, False),
+        ({"config_dirs": [], "config_files": ["consul.hcl"], "files": ["consul.hcl"]}, False),
+    ],
+)
+def test_tls_of_an_agent_without_files(says, agent, is_known):
+    agent = {"files": [], "settings": {}, "options": {"server": True}, **agent}
+    look = looked(**{f"consul__running__{name}": value for name, value in agent.items()})
+    look["consul"]["running"][0]["settings"] = {"acl.enabled": True, "acl.default_policy": "deny"}
+    look["consul_config"]["consul.hcl"] = file(error="No such file or directory")
+    assert any("does not use TLS" in text for text in says(look)) is is_known
 
 
 # ACLs
@@ -339,6 +430,16 @@ def test_no_acls(one, says):
     assert says(look, consul_agent_acl_default_policy="allow") == []
 
 
+def test_from_deny_to_allow(one, says):
+    allow = {"consul_agent_acl_default_policy": "allow"}
+    text = one(looked(), **allow)
+    assert text.startswith("consul_agent_acl_default_policy is 'allow', and the agent of this host has 'deny'.")
+    assert text.endswith("Set consul_agent_acl_default_policy to deny.")
+    ours = looked(placed=["/etc/consul.d/consul.json"], consul_config={SERVER_FILE: file()})
+    ours["consul"]["acl_default_policy"] = "deny"
+    assert says(ours, **allow) == [], "the user may change what the role has set up"
+
+
 WITHOUT = {"services_without_token": ["api-1"]}
 BY_FILE = {"/etc/consul.d/web.hcl": file("service", services=[{"id": "web-1", "name": "web", "token": False}])}
 
@@ -363,6 +464,6 @@ def test_services_that_use_the_default_token_of_the_agent(one, says):
 def test_services_without_a_token_on_a_host_of_the_role(says, policy, refused):
     main = "/etc/consul.d/consul.json"
     look = looked(placed=[main], consul_config={SERVER_FILE: file()})
-    look["consul_config"][main] = file("acl.default_policy", placed=True, settings={"acl.default_policy": policy})
+    look["consul_config"][main] = file("acl.default_policy", settings={"acl.default_policy": policy})
     look["consul_data"][FOLDER].update(WITHOUT)
     assert bool(says(look)) is refused

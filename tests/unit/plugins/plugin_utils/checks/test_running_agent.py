@@ -80,7 +80,6 @@ def test_a_key_in_the_files_of_an_agent_without_a_keyring(said):
             "settings": {},
             "keys": [],
             "services": [],
-            "placed": True,
         }
     }
     look = {"consul": agent, "consul_config": files, **with_keys()}
