@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.clean import namespace_facts
@@ -104,7 +103,7 @@ class ActionModule(ActionBase):
         if found and options["fails"]:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
             raise AnsibleActionFail(report(host, found, options["heading"]), obj=origin)
-        if options["names_leftovers"] and not boolean(task_vars.get("remove", False), strict=False):
+        if options["names_leftovers"] and not task_vars.get("remove"):
             warnings += leftover_warnings(task_vars)
         if warnings:
             result["warnings"] = [*result.get("warnings", []), *warnings]
@@ -149,13 +148,12 @@ class ActionModule(ActionBase):
 
 def leftover_warnings(variables: Mapping[str, Any]) -> list[str]:
     """A sentence if the host has layers whose groups it is not in."""
-    host = variables["inventory_hostname"]
-    groups = list(variables.get("group_names") or [])
-    if host in SiteValues(variables).servers:  # of a group with another name
-        groups.append("consul_server")
-    found = parts.leftovers(Look.of(variables), groups)
+    found = parts.leftovers(Look.of(variables), parts.groups_of(variables))
     return found and [
-        f"{host} has {', '.join(found)}, and is not in a group for that any more. -e remove=true takes it off the host."
+        (
+            f"{variables['inventory_hostname']} has {', '.join(found)}, and is not in a group for that any more. To take it off the"
+            f" host, add -e remove={','.join(found)}."
+        )
     ]
 
 

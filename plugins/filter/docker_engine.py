@@ -43,6 +43,7 @@ _value:
   description:
     - C(packages), those to install. C(settings) and C(defaults), for C(json) and C(json_defaults) of
       M(dockyard.consul.files). C(validate), the command that judges the file, or V(null) if the engine has none.
+      C(live_restore_due), whether C(live-restore) is to be switched on. It is V(true) if it is not known whether it is on.
   type: dict
 """
 
@@ -57,10 +58,13 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 def docker_engine(facts, dns, log_opts, extra):
     known = Look.of({"ansible_facts": facts})
+    engine = Engine(known)
+    merges = daemon_settings(engine, dns, log_opts, extra)
     return {
         "packages": packages_due(known, facts),
         "validate": validate_command(known),
-        **daemon_settings(Engine(known), dns, log_opts, extra),
+        "live_restore_due": bool(merges["settings"].get("live-restore")) and not engine.has_live_restore,
+        **merges,
     }
 
 

@@ -83,6 +83,9 @@ _value:
           one runs, before a token is made. Empty if this run knows a server that runs, or if V(consul_agent_acl_server) is set.
       type: list
       elements: str
+    acl_server_ready:
+      description: Whether V(acl_server) takes tokens now, by this run's look. It knows a leader, and its cluster has ACLs.
+      type: bool
     secrets_dir:
       description: >-
         Folder on the controller that keeps the secrets of the site. V(site_secrets_dir), or C(.secrets) in the folder of the

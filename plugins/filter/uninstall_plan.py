@@ -24,15 +24,18 @@ options:
     type: list
     elements: str
   groups:
-    description: With this, only roles that none of these inventory groups has. Give V(group_names).
+    description: With this, only roles that none of these inventory groups is for.
     type: list
     elements: str
+  names:
+    description: The names of the services of the roles V(redis) and V(registry), by role.
+    type: dict
 """
 
 EXAMPLES = r"""
-- name: Show what the host has of layers whose groups it is not in
+- name: Show what the host has
   ansible.builtin.debug:
-    msg: "{{ (ansible_facts | dockyard.consul.uninstall_plan(groups=group_names)).roles }}"
+    msg: "{{ (ansible_facts | dockyard.consul.uninstall_plan).roles }}"
 """
 
 RETURN = r"""
@@ -56,14 +59,21 @@ _value:
       description: Units to stop and disable.
       type: list
       elements: str
-    after:
-      description: Units that go on, each with C(unit) and C(state), as M(ansible.builtin.systemd_service) takes it.
+    goes_on:
+      description: Units that go on, each with C(unit), C(reads) and C(reload_reads) for M(dockyard.consul.service_current).
       type: list
       elements: dict
     paths:
       description: Patterns of paths for M(dockyard.consul.remove_files).
       type: list
       elements: str
+    put_back:
+      description: Patterns of paths from which only removed files are put back.
+      type: list
+      elements: str
+    serves:
+      description: Whether the agent is a server of a cluster that has a leader, and would be taken off.
+      type: bool
     folders:
       description: Folders to remove if they are empty.
       type: list
@@ -75,7 +85,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils import parts
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
 
-def uninstall_plan(facts, roles=None, groups=None):
+def uninstall_plan(facts, roles=None, groups=None, names=None):
     look = Look.of({"ansible_facts": facts})
     unknown = sorted(set(roles or ()) - parts.PARTS.keys())
     if unknown:
@@ -84,7 +94,7 @@ def uninstall_plan(facts, roles=None, groups=None):
         )
     found = parts.present(look) if groups is None else parts.leftovers(look, groups)
     chosen = [role for role in found if not roles or role in roles]
-    return {"roles": chosen, **parts.plan(look, chosen)}
+    return {"roles": chosen, **parts.plan(look, chosen, names)}
 
 
 class FilterModule:

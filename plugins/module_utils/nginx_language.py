@@ -18,6 +18,16 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 LUA_BLOCK = "_by_lua_block"
+# A brace in Lua, or a comment or string in which a brace counts for nothing.
+LUA_TOKEN = re.compile(
+    r"""--\[(?P<comment>=*)\[.*?\](?P=comment)\]
+      | --[^\n]*
+      | \[(?P<string>=*)\[.*?\](?P=string)\]
+      | "(?:\\.|[^"\\])*"
+      | '(?:\\.|[^'\\])*'
+      | [{}]""",
+    re.VERBOSE | re.DOTALL,
+)
 MOST_PORTS = 1000
 
 
@@ -80,10 +90,10 @@ def check_mark(mark, words, open_blocks, line):
 def end_of_lua(text, position, line):
     """Behind the brace that closes a block of Lua."""
     depth = 1
-    for found in re.finditer(r"[{}]", text[position:]):
-        depth += 1 if found.group() == "{" else -1
+    for found in LUA_TOKEN.finditer(text, position):
+        depth += {"{": 1, "}": -1}.get(found.group(), 0)
         if not depth:
-            return position + found.end()
+            return found.end()
     raise NginxSyntaxError(f"line {line}: '}}' is missing at the end")
 
 

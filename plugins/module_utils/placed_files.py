@@ -55,12 +55,14 @@ class Places:
 
 
 def place(entries, validate=None, check_mode=False, places=None):
-    """Apply the entries, or raise PlacingError and leave the host as it was. Returns the result of the module."""
+    """Apply the entries, or raise PlacingError and leave the host as it was. Returns the result of the module.
+
+    The entries may be a function, which is called when nothing is half done on the host."""
     places = places or Places()
     with _stop_signals_raise(), _lock(places):
         recovered = [] if check_mode else _recovered(places)
         try:
-            entries, merges = merged_entries(entries, places.merged.read())
+            entries, merges = merged_entries(entries() if callable(entries) else entries, places.merged.read())
             changes = plan(entries, check_mode)
             replaced = _replaced(changes, places.record.read())
             foreign = _foreign(replaced)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import stat
 from typing import NamedTuple
@@ -13,21 +14,33 @@ from typing import NamedTuple
 from ansible_collections.dockyard.consul.plugins.module_utils.accounts import group_name, user_name
 from ansible_collections.dockyard.consul.plugins.module_utils.placing import Entry, find, read, sha256
 
+# Programs write them as a whole, so what was there is what was there last.
+WRITTEN_BY_PROGRAMS = ("/etc/resolv.conf",)
+
 
 def noted_former(former, record, changes, backups):
     """The notes with those of the first change of each path: its backup, or null where there was nothing.
 
-    A path that is in the record without a note was placed before such notes were taken."""
+    A path that is in the record without a note was placed before such notes were taken. A note of a backup that does not exist
+    is left of a change that was undone."""
     after = dict(former)
     for change in changes:
-        if change.path in backups or (change.action == "write" and change.path not in record):
-            after.setdefault(change.path, backups.get(change.path))
+        path, backup = change.path, backups.get(change.path)
+        if backup and (path in WRITTEN_BY_PROGRAMS or not _is_noted(after, path)):
+            after[path] = backup
+        elif change.action == "write" and path not in record and not _is_noted(after, path):
+            after[path] = None
     return after
 
 
+def _is_noted(former, path):
+    return path in former and (former[path] is None or os.path.lexists(former[path]))
+
+
 class Removal(NamedTuple):
-    """C(entries) for place(). C(links) are put back after that: their targets by path. C(kept) is as somebody else has changed
-    it since. C(restored) and C(removed) name the rest by what becomes of it, C(merged) the files that lose our settings."""
+    """C(entries) for place(). C(links) are put back after that: their targets by path. C(kept) are the files that stay: somebody
+    else has changed them, or it is not known what was there before. C(restored) and C(removed) name the rest by what becomes of
+    it, C(merged) the files that lose our settings."""
 
     entries: list
     links: dict
@@ -49,8 +62,8 @@ def matching(paths, patterns):
     )
 
 
-def removal(paths, record, merged, former):
-    """How to take these paths back to what was there before."""
+def removal(paths, put_back, record, merged, former):
+    """How to take these paths back to what was there before. Of PUT_BACK, what was placed stays."""
     plan = Removal([], {}, [], [], [], [])
     for path in paths:
         found = find(path)
@@ -59,14 +72,18 @@ def removal(paths, record, merged, former):
                 plan.entries.append(Entry(path, "file", None, None, None, merge={"json": {}, "json_defaults": {}}))
                 plan.merged.append(path)
         elif found.kind == "absent":
-            # Gone by our hand: a file that was in the way. One that somebody else has removed since stays away.
+            # A file that was in the way. One that we have placed, and somebody else has removed, does not come back.
             if path not in record and _backup(former, path):
                 _put_back(plan, path, former[path])
+        elif path in put_back:
+            pass
         elif found.kind != "file" or record.get(path) != sha256(found.content):
             if not _is_put_back(found, _backup(former, path)):
                 plan.kept.append(path)
         elif _backup(former, path):
             _put_back(plan, path, former[path])
+        elif former.get(path, "unknown"):  # no note, or the backup is gone
+            plan.kept.append(path)
         else:
             plan.entries.append(Entry(path, "absent", "root", "root", 0))
             plan.removed.append(path)
@@ -111,9 +128,10 @@ def put_links(links):
             os.symlink(target, path)
 
 
-def empty_folders(folders, paths):
-    """Those of the folders that would be empty without these paths, the deepest first."""
+def empty_folders(patterns, paths):
+    """The folders that match a pattern and would be empty without these paths, the deepest first."""
     gone, found = set(paths), []
+    folders = {folder for pattern in patterns for folder in glob.glob(pattern)}
     for folder in sorted(folders, key=lambda one: (-one.count("/"), one)):
         if not os.path.isdir(folder) or os.path.islink(folder) or os.path.ismount(folder):
             continue

@@ -16,30 +16,40 @@ from ansible_collections.dockyard.consul.plugins.module_utils.placing_former imp
 )
 
 
-def remove_placed(patterns, folders, check_mode=False, places=None):
-    """Take back what was placed at the paths that match, or raise PlacingError and leave the host as it was. Returns the
-    result of the module."""
+def remove_placed(patterns, put_back=(), folders=(), check_mode=False, places=None):
+    """Take back what was placed at the paths that match, or raise PlacingError and leave the host as it was. Of PUT_BACK, only
+    what is gone comes back. Returns the result of the module."""
     places = places or Places()
-    record, merged, former = places.record.read(), places.merged.read(), places.former.read()
-    paths = matching({**record, **merged, **former}, patterns)
-    plan = removal(paths, record, merged, former)
-    gone = [entry.path for entry in plan.entries if entry.state == "absent" and entry.path not in plan.links]
-    empty = empty_folders(folders, gone)
-    entries = [*plan.entries, *(Entry(folder, "absent", "root", "root", 0) for folder in empty)]
+    plan = empty = None
+
+    def entries():
+        """Under the lock, and after a run that was interrupted was undone."""
+        nonlocal plan, empty
+        record, merged, former = places.record.read(), places.merged.read(), places.former.read()
+        known = {**record, **merged, **former}
+        removed = matching(known, patterns)
+        only_back = set(matching(known, put_back)) - set(removed)
+        plan = removal([*removed, *sorted(only_back)], only_back, record, merged, former)
+        gone = [entry.path for entry in plan.entries if entry.state == "absent" and entry.path not in plan.links]
+        empty = empty_folders(folders, gone)
+        return [*plan.entries, *(Entry(folder, "absent", "root", "root", 0) for folder in empty)]
+
     result = place(entries, check_mode=check_mode, places=places)
     if not check_mode:
         put_links(plan.links)
+        former = places.former.read()
         left = [path for path in plan.merged if former.get(path, "") is None and is_empty(path)]
         if left:
             place([Entry(path, "absent", "root", "root", 0) for path in left], places=places)
-        forget(places, set(paths) - set(plan.kept))
+        forget(places, {entry.path for entry in plan.entries})
     return {
-        "changed": result["changed"],
+        "changed": result["changed"] or bool(plan.links),
         "removed": sorted([*plan.removed, *empty]),
-        "restored": plan.restored,
+        "restored": sorted(plan.restored),
         "merged": [path for path in plan.merged if path in result["merged"]],
-        "kept": plan.kept,
+        "kept": sorted(plan.kept),
         "diff": result["diff"],
+        "recovered": result["recovered"],
     }
 
 

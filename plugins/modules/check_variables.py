@@ -53,8 +53,8 @@ options:
     default: true
   names_leftovers:
     description:
-      - Whether to warn of what the host has of roles whose inventory group it is not in any more. Not if the variable
-        C(remove) is true.
+      - Whether to warn of roles that the host has, and that none of its inventory groups is for any more. Not if the variable
+        C(remove) is set.
     type: bool
     default: false
   creates_secrets:

@@ -112,7 +112,7 @@ def read(client, name):
 
 
 def is_there(member):
-    """A member that has left may be listed for some days, and stands in nobody's way."""
+    """A member that has left may be listed for some days, and does no harm."""
     return member.status not in (None, "left") or member.peer or member.in_catalog
 
 
@@ -172,11 +172,12 @@ def remove(client, member, seconds):
         member, _others = read(client, name)
         if member is None:
             return
+        if time.monotonic() > deadline:
+            where = "a Raft peer" if member.peer else "in the catalog" if member.in_catalog else member.status
+            raise ConsulError(f"{name} is still {where}: run the task again")
         # The leader does it, too, but only once it has heard that the node has left, and not for a node without an agent.
         if member.status in (None, "left") and member.in_catalog:
             client.put("catalog/deregister", data={"Node": name}, idempotent=True)
-        elif time.monotonic() > deadline:
-            raise ConsulError(f"{name} is still {'a Raft peer' if member.peer else member.status}: run the task again")
         time.sleep(PAUSE)
 
 

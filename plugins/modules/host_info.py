@@ -616,7 +616,9 @@ docker:
   type: dict
   contains:
     error:
-      description: Why it could not be asked, V(null) if it could.
+      description:
+        - Why not all could be read, V(null) if it could. A part that could not be read is missing. RV(ignore:containers) are
+          then those that were read before the error.
       type: str
       sample: null
     version:
@@ -851,7 +853,8 @@ def execute(module, client):
     look_at_units(module, known)
     look_at_consul(params, client, key, known)
     if params["docker"]:
-        known["docker"] = docker.look_at_docker(docker.Docker(timeout), params["docker_images"])
+        engine = docker.Docker(timeout, unit_pid=known.get("units", {}).get("docker", {}).get("pid", 0))
+        known["docker"] = docker.look_at_docker(engine, params["docker_images"])
     if params["nginx"] or params["nginx_status_port"]:
         known["nginx"] = nginx.look_at_nginx(nginx_version, params["nginx_status_port"], timeout)
     if params["redis"]:
@@ -923,7 +926,8 @@ def look_at_packages(params, dpkg, known):
 
 
 def look_at_units(module, known):
-    names = list(dict.fromkeys(module.params["units"] + module.params["workers_of"]))
+    names = module.params["units"] + module.params["workers_of"] + (["docker"] if module.params["docker"] else [])
+    names = list(dict.fromkeys(names))
     if not names:
         return
     try:
@@ -943,7 +947,7 @@ def look_at_consul(params, client, key, known):
         silent = known.get("consul", {}).get("error")
         known["cluster"] = {"error": silent} if silent else agent.look_at_cluster(client)
     running = known.get("consul", {}).get("running", [])
-    folders = params["consul_data_dirs"] + [one["data_dir"] for one in running if one["data_dir"]]
+    folders = list(params["consul_data_dirs"])
     if params["consul_config_dirs"]:
         files = consul_config.look_at_config(running, params["consul_config_dirs"], known["placed"], key)
         known["consul_config"] = files
@@ -951,6 +955,7 @@ def look_at_consul(params, client, key, known):
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
         for agent_process in running:
             agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
+    folders += [one["data_dir"] for one in running if one["data_dir"]]
     if params["consul_data_dirs"]:
         known["consul_data"] = consul_process.look_at_data(folders, key)
 

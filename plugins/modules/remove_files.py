@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Takes back what M(dockyard.consul.files) has placed on a host. A file that was there before is put back from its backup,
     with its owner and permissions. A file that was not there before is removed.
-  - A file that somebody else has changed since it was placed stays as it is, and is named in RV(kept).
+  - A file that somebody else has changed since it was placed stays as it is, and is named in RV(kept). So does a file of which
+    it is not known what was there before, because the note or the backup is lost.
   - Settings that were merged into a JSON file are removed from it. The other settings stay.
   - All files are changed, or none. If a run is killed, the next run of this module or of M(dockyard.consul.files) first puts
     the files back that it has changed.
@@ -25,8 +26,14 @@ options:
     type: list
     elements: str
     required: true
+  put_back:
+    description:
+      - As O(paths), but what was placed there stays. Only files that M(dockyard.consul.files) has removed are put back.
+    type: list
+    elements: str
+    default: []
   folders:
-    description: Absolute paths of folders. Each is removed if nothing is left in it.
+    description: Absolute paths of folders. V(*) and V(?) match as in a shell. Each is removed if nothing is left in it.
     type: list
     elements: str
     default: []
@@ -71,7 +78,9 @@ merged:
   elements: str
   sample: [/etc/docker/daemon.json]
 kept:
-  description: The files that somebody else has changed since they were placed. They stay as they are.
+  description:
+    - The files that stay as they are. Somebody else has changed them since they were placed, or the note or the backup of what was
+      there before is lost.
   returned: success
   type: list
   elements: str
@@ -94,19 +103,24 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "paths": {"type": "list", "elements": "str", "required": True},
+            "put_back": {"type": "list", "elements": "str", "default": []},
             "folders": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
-    relative = [path for path in module.params["paths"] + module.params["folders"] if not path.startswith("/")]
+    patterns = module.params["paths"], module.params["put_back"], module.params["folders"]
+    relative = [path for pattern in patterns for path in pattern if not path.startswith("/")]
     if relative:
         module.fail_json(msg=f"{', '.join(relative)}: a path must be absolute")
     if os.geteuid():
         module.fail_json(msg="dockyard.consul.remove_files must run as root: set become")
     try:
-        result = remove_placed(module.params["paths"], module.params["folders"], module.check_mode)
+        result = remove_placed(*patterns, check_mode=module.check_mode)
     except (PlacingError, OSError) as error:
         module.fail_json(msg=said(error))
+    recovered = result.pop("recovered")
+    if recovered:
+        module.warn(f"An earlier run was interrupted. What it had changed was put back first: {', '.join(recovered)}.")
     if not module._diff:
         result["diff"] = []
     module.exit_json(**result)

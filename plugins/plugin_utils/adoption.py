@@ -37,6 +37,11 @@ NOT_COMPARED = re.compile(
     r"|advertise_addr|bind_addr|ports\.(serf_lan|server)|tls\..*"
 )
 MADE_BY_THE_ROLE = re.compile(r"acl\.tokens\.|tls\.\w+\.(cert|key)_file$")
+# Of what needs a restart. The other files of the role are replaced without one.
+BACKUP = re.compile(
+    r"/var/backups/dockyard/etc/(consul\.d/(?!(start|reloadable|secrets)\.json\.)[^/]+\.(hcl|json)"
+    r"|systemd/system/consul\.service(\.d/[^/]+)?)\.[0-9]{8}T[0-9]{6}Z(\.[0-9]+)?"
+)
 NEW_NAMES = {old: new for new, old, _since in reversed(RENAMED)}
 
 
@@ -60,8 +65,18 @@ def agents(look: Look) -> list[dict[str, Any]]:
 def foreign_agents(look: Look) -> list[dict[str, Any]]:
     """The agents that this collection did not set up: their unit, their files or their command line is another. None if its own
     agent runs: others beside it are the user's."""
+    return [agent for agent in site_agents(look) if is_foreign(look, agent)]
+
+
+def site_agents(look: Look) -> list[dict[str, Any]]:
+    """The agent of this collection, if it runs. Otherwise all that run."""
     found = agents(look)
-    return found if found and all(is_foreign(look, agent) for agent in found) else []
+    return [agent for agent in found if not is_foreign(look, agent)] or found
+
+
+def started_by(agent: Mapping[str, Any]) -> str:
+    unit = agent.get("unit")
+    return f"process {agent['pid']}, " + (f"the unit {unit}" if unit else "without a unit")
 
 
 def is_foreign(look: Look, agent: Mapping[str, Any]) -> bool:
@@ -114,8 +129,18 @@ def moved_from(look: Look) -> list[str]:
 
 
 def replaced_agents(look: Look) -> list[dict[str, Any]]:
-    """The foreign agents, as the module consul_restart takes them."""
-    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in foreign_agents(look)]
+    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved, as the module
+    consul_restart takes them."""
+    found = foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
+    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in found]
+
+
+def is_left_over(look: Look, agent: Mapping[str, Any]) -> bool:
+    """Whether the agent is older than a backup of what it reads. A backup dates from the move."""
+    backups = (look.known.get("paths") or {}).items()
+    return agent.get("unit") == UNIT and any(
+        file["mtime"] > agent["started"] for path, file in backups if BACKUP.fullmatch(path) and "mtime" in file
+    )
 
 
 def lost_services(look: Look) -> list[tuple[str, str]]:
@@ -138,10 +163,7 @@ def _is_read(path: str) -> bool:
 def services_without_token(look: Look) -> list[str]:
     """The services of the host that were registered without a token, through the API or in a file."""
     files = look.known.get("consul_config") or {}
-    data = look.get("consul_data") or {}
-    by_api = [
-        one for agent in agents(look) for one in _data(data, agent.get("data_dir")).get("services_without_token", [])
-    ]
+    by_api = [one for agent in site_agents(look) for one in data_of(look, agent).get("services_without_token", [])]
     by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file["services"] if not one["token"]]
     return list(dict.fromkeys(by_api + by_file))
 
@@ -160,6 +182,34 @@ def node_id_in_use(look: Look, data_dir: str, derived: str) -> str:
     return on_disk
 
 
+# What the cluster knows the node of an agent by: by its own word, or else by its files. Without either, by Consul's default.
+
+
+def node_name(look: Look, agent: Mapping[str, Any]) -> str | None:
+    return _known(look, "node") or current(agent).get("node_name") or look.known.get("hostname")
+
+
+def node_id(look: Look, agent: Mapping[str, Any]) -> str | None:
+    return _known(look, "node_id") or data_of(look, agent).get("node_id_on_disk")
+
+
+def datacenter(look: Look, agent: Mapping[str, Any]) -> str:
+    return _known(look, "datacenter") or current(agent).get("datacenter") or "dc1"
+
+
+def domain(look: Look, agent: Mapping[str, Any]) -> str:
+    return _known(look, "domain") or current(agent)["domain"].rstrip(".")
+
+
+def data_of(look: Look, agent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the look found in the data folder of an agent."""
+    return _data(look.get("consul_data") or {}, agent.get("data_dir"))
+
+
+def _known(look: Look, name: str) -> Any:
+    return (look.get("consul") or {}).get(name)
+
+
 # Settings
 
 
@@ -175,9 +225,8 @@ def ca_file(agent: Mapping[str, Any]) -> str:
 
 def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
     """The ACL default policy of an agent, C(disabled) without ACLs."""
-    known = (look.get("consul") or {}).get("acl_default_policy")
-    if known:
-        return known
+    if _known(look, "acl_default_policy"):
+        return _known(look, "acl_default_policy")
     settings = current(agent)
     if settings.get("acl.enabled"):
         return settings.get("acl.default_policy") or "allow"

@@ -51,13 +51,12 @@ def _found(look: Look, agent: Mapping[str, Any] | None) -> Iterator[str]:
     unit = f"the unit {agent['unit']}" if agent.get("unit") else "no unit"
     version = f" {known['version']}" if known.get("version") else ""
     yield f"Consul{version}, {mode}: process {agent['pid']} of {unit}, as user {agent.get('user')}"
-    yield f"data in {agent.get('data_dir')}, node {_node(look, agent)} with the id {_node_id(look, agent)}"
-    settings = adoption.current(agent)
+    yield f"data in {agent.get('data_dir')}, node {adoption.node_name(look, agent)} with the id {adoption.node_id(look, agent)}"
     yield (
-        f"datacenter {known.get('datacenter') or settings.get('datacenter') or 'dc1'}, domain {settings['domain']}, ACL default"
-        f" policy {adoption.acl_policy(look, agent)}"
+        f"datacenter {adoption.datacenter(look, agent)}, domain {adoption.domain(look, agent)}, ACL default policy"
+        f" {adoption.acl_policy(look, agent)}"
     )
-    encrypted = known.get("encrypted") or bool((_data(look, agent)).get("gossip_key_digests"))
+    encrypted = known.get("encrypted") or bool((adoption.data_of(look, agent)).get("gossip_key_digests"))
     ca = adoption.ca_file(agent)
     yield f"gossip {'encrypted' if encrypted else 'not encrypted'}, {f'TLS with the CA {ca}' if ca else 'no TLS'}"
     yield f"configuration: {', '.join(agent.get('files') or ['none'])}"
@@ -72,20 +71,19 @@ def _found(look: Look, agent: Mapping[str, Any] | None) -> Iterator[str]:
 def inventory_lines(look: Look, site: SiteValues, agent: Mapping[str, Any]) -> Iterator[str]:
     """What a takeover needs. The values are those of the agent."""
     settings = adoption.current(agent)
-    known = look.get("consul") or {}
     yield "consul_agent_adopt: true"
     yield f"consul_agent_data_dir: {agent.get('data_dir')}"
     # By the id in the data folder the node would be the same. With this line, it also is if the host is rebuilt.
-    if _node_id(look, agent):
-        yield f"consul_agent_node_id: {_node_id(look, agent)}"
-    if _node(look, agent) != site.node_name:
-        yield f"consul_agent_node_name: {_node(look, agent)}"
-    datacenter = known.get("datacenter") or settings.get("datacenter") or "dc1"
-    if datacenter != site.datacenter:
-        yield f"consul_agent_datacenter: {datacenter}"
+    if adoption.node_id(look, agent):
+        yield f"consul_agent_node_id: {adoption.node_id(look, agent)}"
+    if adoption.node_name(look, agent) != site.node_name:
+        yield f"consul_agent_node_name: {adoption.node_name(look, agent)}"
+    if adoption.datacenter(look, agent) != site.datacenter:
+        yield f"consul_agent_datacenter: {adoption.datacenter(look, agent)}"
     if adoption.acl_policy(look, agent) != "deny":
         yield "consul_agent_acl_default_policy: allow"
-    extra = [f"{name}: {settings[name]}" for name in ("domain",) if settings[name].rstrip(".") != "consul"]
+    domain = adoption.domain(look, agent)
+    extra = [] if domain == site.domain else [f"domain: {domain}"]
     ports = ("serf_lan", "server")
     other = [
         f"{one}: {settings['ports.' + one]}"
@@ -105,7 +103,7 @@ def secrets(look: Look) -> list[Secret]:
     if not agent:
         return []
     found = []
-    if _data(look, agent).get("gossip_key_digests"):
+    if adoption.data_of(look, agent).get("gossip_key_digests"):
         keyring = posixpath.join(agent["data_dir"], "serf/local.keyring")
         found.append(Secret(FILES["gossip_key"].path, keyring, "keyring"))
     ca = adoption.ca_file(agent)
@@ -142,16 +140,3 @@ def _ca_key(look: Look, ca: str) -> str | None:
     base = posixpath.splitext(ca)[0]
     paths = look.known.get("paths") or {}
     return next((path for path in (f"{base}-key.pem", f"{base}.key") if base and path in paths), None)
-
-
-def _node(look: Look, agent: Mapping[str, Any]) -> Any:
-    known = (look.get("consul") or {}).get("node")
-    return known or adoption.current(agent).get("node_name") or look.known.get("hostname")
-
-
-def _node_id(look: Look, agent: Mapping[str, Any]) -> Any:
-    return (look.get("consul") or {}).get("node_id") or _data(look, agent).get("node_id_on_disk")
-
-
-def _data(look: Look, agent: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (look.get("consul_data") or {}).get(agent.get("data_dir") or "") or {}

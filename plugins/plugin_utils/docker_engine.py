@@ -54,6 +54,11 @@ class Engine:
         return bool(self.state.get("live_restore"))
 
     @property
+    def error(self) -> str:
+        """Why it is not known what the engine has, or an empty string."""
+        return self.state.get("error") or ""
+
+    @property
     def containers(self) -> int:
         return len(self.state.get("containers") or [])
 
@@ -62,6 +67,10 @@ class Engine:
         return any(
             not one["placed"] for name, one in self.settings.items() if name == f"/{key}" or name.startswith(f"/{key}/")
         )
+
+    def is_placed(self, key: str) -> bool:
+        """Whether the collection has set a key of the top level."""
+        return bool((self.settings.get(f"/{key}") or {}).get("placed"))
 
     def has(self, key: str, value: Any) -> bool:
         """Whether the file sets a key of the top level to this."""

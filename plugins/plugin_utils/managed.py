@@ -14,6 +14,10 @@ PATHS = [
     "/var/lib/dockyard/placing.json",
     "/etc/consul.d",
     "/etc/consul.d/*",
+    # What a takeover has moved. An agent that is older still runs with it.
+    "/var/backups/dockyard/etc/consul.d/*",
+    "/var/backups/dockyard/etc/systemd/system/consul.service*",
+    "/var/backups/dockyard/etc/systemd/system/consul.service.d/*",
     "/var/lib/consul",
     "/usr/bin/consul",
     "/usr/local/bin/consul",

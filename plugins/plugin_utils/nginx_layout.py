@@ -78,6 +78,8 @@ def layout(look: Look, mode: str) -> Layout:
     else:
         conf = "ours" if config["nginx_conf"] is not None and mode == "auto" else "theirs"
     includes = [one["pattern"] for one in config["includes"]] if config else [CONF_D, SITES]
+    if conf == "replaced" and config.get("error"):
+        includes = [CONF_D, SITES]  # it is not known which of them it includes now
     if conf == "replaced":
         includes = [CONF_D, *([SITES] if SITES in includes else [])]
     return Layout(conf, site_in(includes), includes, config.get("welcome_sites", []))

@@ -5,68 +5,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
+from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import OUR_FILES
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, matches
+from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 
 SERVICE_LABEL = "dockyard_service"
 
 
 class Part(NamedTuple):
-    """C(groups) are the inventory groups of the layer. C(paths) are patterns of the files that it places, C(folders) are
-    removed where they are empty. C(unit) is the program that it runs, C(config) the file by which that program is known to be
-    the user's: it was modified."""
+    """C(groups) are the inventory groups of the layer. C(paths) are patterns of the files that it places, C(put_back) those of
+    files that it has moved out of the way. C(folders) are removed where they are empty. C(unit) is the program that it runs,
+    C(config) the file by which that program is known to be the user's: it was modified."""
 
     groups: tuple[str, ...]
     paths: tuple[str, ...]
+    put_back: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     unit: str = ""
     config: str = ""
-    services: tuple[str, ...] = ()
 
 
-# From the last layer of a run to the first.
+# From the last layer of a run to the first. A user may place files with the module files too, so the names are those of the
+# roles.
 PARTS = {
     "nginx_lb": Part(
         ("nginx_lb",),
         (
             "/etc/nginx/nginx.conf",
-            "/etc/nginx/nginx_lb*",
-            "/etc/nginx/conf.d/*",
-            "/etc/nginx/sites-enabled/*",
+            "/etc/nginx/nginx_lb.token",
+            "/etc/nginx/nginx_lb*.pem",
+            *("/etc/nginx/conf.d/zz_nginx_lb.conf", "/etc/nginx/sites-enabled/zz_nginx_lb.conf"),
         ),
+        put_back=("/etc/nginx/conf.d/default.conf", "/etc/nginx/sites-enabled/default"),
         unit="nginx",
         config="/etc/nginx/nginx.conf",
     ),
-    "mydemo": Part(("mydemo",), ("/etc/mydemo/*",), ("/etc/mydemo",)),
+    "mydemo": Part(("mydemo",), ("/etc/mydemo/*",), folders=("/etc/mydemo",)),
     "docker_host": Part(
         ("docker_host",),
-        ("/etc/docker/daemon.json", "/etc/docker/certs.d/*/*"),
-        ("/etc/docker/certs.d/*", "/etc/docker/certs.d"),
+        ("/etc/docker/daemon.json", "/etc/docker/certs.d/*/ca.crt"),
+        folders=("/etc/docker/certs.d/*", "/etc/docker/certs.d"),
         unit="docker",
     ),
     "registry": Part(
         ("registry",),
-        ("/etc/docker/registry/*", "/etc/systemd/system/docker-registry.service.d/*"),
-        ("/etc/systemd/system/docker-registry.service.d",),
+        (
+            *(
+                "/etc/docker/registry/registry.pem",
+                "/etc/docker/registry/registry.key",
+                "/etc/docker/registry/config.yml",
+            ),
+            "/etc/systemd/system/docker-registry.service.d/site.conf",
+        ),
+        folders=("/etc/systemd/system/docker-registry.service.d",),
         unit="docker-registry",
-        services=("registry",),
     ),
     "redis": Part(
         ("redis",),
-        ("/etc/redis/*", "/etc/systemd/system/redis-server.service.d/*"),
-        ("/etc/systemd/system/redis-server.service.d",),
+        ("/etc/redis/site.conf", "/etc/systemd/system/redis-server.service.d/site.conf"),
+        folders=("/etc/systemd/system/redis-server.service.d",),
         unit="redis-server",
         config="/etc/redis/redis.conf",
-        services=("redis",),
     ),
     "consul_agent": Part(
         ("consul_server", "consul_client"),
         (
-            "/etc/consul.d/*",
+            *OUR_FILES,
+            *("/etc/consul.d/ca.pem", "/etc/consul.d/agent.pem", "/etc/consul.d/agent.key"),
             "/etc/systemd/system/consul.service",
-            "/etc/systemd/system/consul.service.d/*",
             "/etc/apt/keyrings/hashicorp.asc",
             "/etc/apt/sources.list.d/hashicorp.sources",
             "/etc/resolv.conf",
@@ -74,15 +84,28 @@ PARTS = {
             "/etc/NetworkManager/conf.d/consul.conf",
             "/etc/dhcp/dhclient-enter-hooks.d/consul",
         ),
-        ("/etc/consul.d", "/etc/systemd/system/consul.service.d"),
+        put_back=("/etc/consul.d/*", "/etc/systemd/system/consul.service.d/*"),
+        folders=("/etc/consul.d", "/etc/systemd/system/consul.service.d"),
         unit="consul",
     ),
 }
-# Units that read files of consul_agent, and how they notice that these are gone.
-READERS = {
-    "/etc/systemd/resolved.conf.d/consul.conf": ("systemd-resolved", "restarted"),
-    "/etc/NetworkManager/conf.d/consul.conf": ("NetworkManager", "reloaded"),
+# Units that go on, and what they read of the files and folders that change. The first list requires a restart, the second a
+# reload.
+READS = {
+    "nginx": ([], ["/etc/nginx", "/etc/nginx/nginx.conf", "/etc/nginx/conf.d", "/etc/nginx/sites-enabled"]),
+    "docker": ([], ["/etc/docker", "/etc/docker/daemon.json"]),
+    "redis-server": (["/etc/redis", "/etc/systemd/system"], []),
+    "systemd-resolved": (["/etc/systemd/resolved.conf.d"], []),
+    "NetworkManager": ([], ["/etc/NetworkManager/conf.d"]),
 }
+
+
+def groups_of(variables: Mapping[str, Any]) -> list[str]:
+    """The groups of a host. A server may be in a group with another name."""
+    groups = list(variables.get("group_names") or [])
+    return (
+        [*groups, "consul_server"] if variables.get("inventory_hostname") in SiteValues(variables).servers else groups
+    )
 
 
 def present(look: Look) -> list[str]:
@@ -109,36 +132,49 @@ def _placed(look: Look, patterns: Iterable[str]) -> Iterator[str]:
 
 
 def containers(look: Look, parts: Iterable[str]) -> list[dict[str, str]]:
-    """The containers that the collection runs, with the service of each. Without a container engine there is none."""
-    if not {"mydemo", "docker_host"} & set(parts):
-        return []
+    """The containers of these layers, with the service of each. Those of services other than mydemo go with the engine."""
     found = ((look.get("docker") or {}).get("containers")) or []
+    services = [{"name": one["name"], "service": one["labels"].get(SERVICE_LABEL)} for one in found]
     return [
-        {"name": one["name"], "service": one["labels"][SERVICE_LABEL]}
-        for one in found
-        if SERVICE_LABEL in one["labels"] and ("docker_host" in parts or one["labels"][SERVICE_LABEL] in parts)
+        one
+        for one in services
+        if one["service"] and ("mydemo" if one["service"] == "mydemo" else "docker_host") in parts
     ]
 
 
-def plan(look: Look, parts: Iterable[str]) -> dict[str, Any]:
-    """How these layers are taken off the host."""
+def plan(look: Look, parts: Iterable[str], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """How these layers are taken off the host. C(names) are the names of the services redis and registry."""
     chosen = {name: part for name, part in PARTS.items() if name in set(parts)}
     running = containers(look, chosen)
-    services = {one["service"] for one in running} | {name for part in chosen.values() for name in part.services}
-    units = {part.unit: is_of_user(look, part) for part in chosen.values() if part.unit and look.runs(part.unit)}
-    stays = [unit for unit, is_users in units.items() if is_users]
-    after = {unit: "reloaded" if unit in ("docker", "nginx") else "restarted" for unit in stays}
+    ours = {one["service"] for one in running} | {name for role, name in (names or {}).items() if role in chosen}
+    units = {part.unit: is_of_user(look, part) for part in chosen.values() if part.unit and is_used(look, part.unit)}
+    goes_on = [unit for unit, is_users in units.items() if is_users]
     if "consul_agent" in chosen:
-        after |= {unit: how for path, (unit, how) in READERS.items() if (look.path(path) or {}).get("type") == "file"}
-    registered = ((look.get("consul") or {}).get("services")) or {}
+        goes_on += [unit for unit in ("systemd-resolved", "NetworkManager") if look.runs(unit)]
+    agent = look.get("consul") or {}
     return {
         "containers": [one["name"] for one in running],
-        "services": sorted({one["Service"] for one in registered.values()} & services),
-        "stop": [unit for unit in units if unit not in stays],
-        "after": [{"unit": unit, "state": state} for unit, state in after.items()],
+        "services": sorted(registered(agent.get("services") or {}) & ours),
+        "stop": [unit for unit, is_users in units.items() if not is_users],
+        "goes_on": [{"unit": unit, "reads": READS[unit][0], "reload_reads": READS[unit][1]} for unit in goes_on],
         "paths": [path for part in chosen.values() for path in part.paths],
+        "put_back": [path for part in chosen.values() for path in part.put_back],
         "folders": [folder for part in chosen.values() for folder in part.folders],
+        "serves": "consul_agent" in chosen and bool(agent.get("server")) and bool(agent.get("leader")),
     }
+
+
+def registered(services: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The names of the services that this collection, or an app by itself, has registered with the agent. Not those of others
+    that happen to have the name of one of ours."""
+    return {
+        one["Service"] for one in services.values() if DIGEST in (one.get("Meta") or {}) or one["Service"] == "mydemo"
+    }
+
+
+def is_used(look: Look, unit: str) -> bool:
+    """Whether a unit runs, or would at the next boot."""
+    return look.runs(unit) or (look.unit(unit) or {}).get("enabled") == "enabled"
 
 
 def is_of_user(look: Look, part: Part) -> bool:
@@ -147,7 +183,8 @@ def is_of_user(look: Look, part: Part) -> bool:
     if part.unit == "docker":
         return True  # nobody knows what else runs in it
     if part.unit == "nginx":
-        servers = ((look.get("nginx") or {}).get("config") or {}).get("servers") or []
-        if any(origins.get(server["file"]) is None for server in servers):
+        config = (look.get("nginx") or {}).get("config") or {}
+        # What could not be read may be a server of the user.
+        if config.get("error") or any(origins.get(server["file"]) is None for server in config.get("servers") or []):
             return True
     return origins.get(part.config) is None and (look.path(part.config) or {}).get("type") == "file"

@@ -17,7 +17,7 @@ OWN_TOKENS = ("agent", "service-mydemo")
 
 
 def first_view(results: Iterable[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
-    """The first server that knows a leader, with what it told host_info of the cluster. An empty name if none does."""
+    """The first server that knows a leader, and what it knows of the cluster. An empty name if none does."""
     for result in results:
         cluster = result.get("cluster") or {}
         if cluster.get("leader"):

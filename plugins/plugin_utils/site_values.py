@@ -31,6 +31,7 @@ NAMES = (
     "servers",
     "acl_server",
     "acl_server_candidates",
+    "acl_server_ready",
     "secrets_dir",
     "acl_enabled",
     "dns_cache_seconds",
@@ -109,6 +110,12 @@ class SiteValues(Mapping[str, Any]):
         in_play = self._variables.get("ansible_play_hosts_all") or []
         unknown = [server for server in self.servers if server not in in_play and not self._look_of(server)]
         return sorted(unknown, key=lambda server: not self._facts_of(server).get("interfaces"))
+
+    @cached_property
+    def acl_server_ready(self) -> bool:
+        """Whether C(acl_server) takes tokens now, by this run's look: it knows a leader, and its cluster has ACLs."""
+        agent = self._look_of(self.acl_server).get("consul") or {}
+        return bool(agent.get("leader")) and agent.get("acl_default_policy") != "disabled"
 
     @cached_property
     def secrets_dir(self) -> str:

@@ -93,7 +93,13 @@ def test_the_process_and_its_data(in_process, running_agent, tmp_path):
     binary = consul_binary()
     with running_agent(tmp_path, config={"encrypt": gossip_key}) as agent:
         found = in_process.run(
-            look(port=agent.http_port, consul_data_dirs=["/none"], digest_key="00ff", consul_binaries=[binary, "/none"])
+            look(
+                port=agent.http_port,
+                consul_config_dirs=["/none"],
+                consul_data_dirs=["/none"],
+                digest_key="00ff",
+                consul_binaries=[binary, "/none"],
+            )
         )
         (process,) = [one for one in found["consul"]["running"] if one["pid"] == agent.process.pid]
         with open(f"/proc/{agent.process.pid}/cmdline", encoding="utf-8") as file:
@@ -107,6 +113,10 @@ def test_the_process_and_its_data(in_process, running_agent, tmp_path):
     assert found["consul"]["node_id"] == node_id and found["consul"]["datacenter"] == "dc1"
     digest = hmac.new(bytes.fromhex("00ff"), gossip_key.encode(), hashlib.sha256).hexdigest()
     assert found["consul_data"][data]["gossip_key_digests"] == [digest] and gossip_key not in str(found)
+    assert found["consul"]["encrypted"] is True and found["consul"]["domain"] == "consul"
+    file = found["consul_config"][str(tmp_path / "agent.json")]
+    assert "encrypt" in file["keys"] and file["gossip_key_digest"] == digest and not file["placed"]
+    assert process["settings"]["data_dir"] == data and process["settings"]["ports.http"] == agent.http_port
     assert "/none" not in found["consul_data"] and found["consul_binaries"].keys() == {binary}
     assert found["consul_binaries"][binary]["version"].startswith(version)
 

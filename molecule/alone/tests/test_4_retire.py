@@ -41,7 +41,7 @@ def assert_refused(lab, done, *words: str) -> None:
 
 
 def test_a_host_must_be_named(lab, run):
-    assert_refused(lab, run(PLAYBOOK), "say which host is meant, as --limit consul1")
+    assert_refused(lab, run(PLAYBOOK), "Name the host, as in --limit consul1")
 
 
 def test_the_only_host_of_a_service_stays(lab, run):

@@ -49,7 +49,7 @@ def test_a_run_that_knows_nothing_of_it_stops_and_names_what_is_in_the_way(lab, 
         "/etc/consul.d/server.hcl",
         "/etc/systemd/system/consul.service.d/override.conf",
         "the unit consul-server",
-        "Set consul_agent_adopt to true",
+        "With consul_agent_adopt: true, it is stopped",
     ):
         assert part in text, part
     assert not lab.secrets.exists()
@@ -82,6 +82,8 @@ def test_the_user_brings_what_no_host_has(lab, before):
     shutil.copyfile(lab.by_hand / "consul-agent-ca-key.pem", key)
     key.chmod(0o600)
     lab.lines.update(consul_agent_adopt=True, consul_agent_data_dir="/opt/consul")
+    # Of the Redis of app1, which test_redis.py is about.
+    lab.lines.update(redis_password="by-hand-4711", redis_bind=["127.0.0.1", lab.address("app1")])
 
 
 @pytest.mark.parametrize(
@@ -90,20 +92,40 @@ def test_the_user_brings_what_no_host_has(lab, before):
         ({"consul_agent_data_dir": "/var/lib/consul"}, "the agent of this host has its data in /opt/consul"),
         ({"consul_agent_gossip_key": base64.b64encode(bytes(32)).decode()}, "is not a gossip key of the agent"),
         ({"consul_agent_acl_management_token": "0" * 8 + "-0000-4000-8000-" + "0" * 12}, "does not know"),
-        ({"consul_agent_node_id": "1" * 8 + "-1111-4111-8111-" + "1" * 12}, "consul_agent_node_id"),
-        ({"consul_agent_datacenter": "dc2"}, "consul_agent_datacenter"),
+        ({"consul_agent_node_id": "55555555-5555-4555-8555-555555555555"}, "Set consul_agent_node_id to "),
+        ({"consul_agent_datacenter": "dc2"}, "Set consul_agent_datacenter to dc1"),
     ],
 )
 def test_what_is_wrong_stops_before_anything_changes(lab, nothing_changes, wrong, message):
-    run = lab.site("site", **wrong)
+    """The role alone on one server: what stops it stops the site, too."""
+    run = lab.site("consul_server", "--limit", "old2", **wrong)
     assert not run.ok and not run.changed, run.output
     assert message in said(run)
 
 
+def test_clients_do_not_come_before_the_servers(lab, nothing_changes):
+    run = lab.site("consul_client")
+    assert not run.ok and not run.changed, run.output
+    assert "Take over the servers first" in said(run)
+
+
 def test_check_mode_shows_the_takeover(lab, nothing_changes):
-    run = lab.site("site", "--check", "--diff", "--tags", "consul")
+    run = lab.site("consul_server", "--check", "--diff")
     assert run.ok, run.output
-    assert "/etc/consul.d/server.hcl" in run.output
+    assert run.output.count("/etc/consul.d/server.hcl") >= 3
+
+
+def test_a_takeover_that_is_killed_leaves_the_agents_running(lab, before):
+    """The configuration is placed, and no agent has read it. The next run completes the takeover, as if it were the first."""
+    agents = lab.agents()
+    restart = "TASK [dockyard.consul.consul_agent : Restart the servers that are due, one at a time]"
+    lab.interrupted_playbook(restart, "playbooks/consul_server.yml", **lab.lines)
+    assert "consul.json" in lab.exec("old1", "ls /etc/consul.d")
+    assert lab.agents() == agents
+    # The tokens that the agents are to use are made before they restart.
+    now = lab.state()
+    assert now.pop("tokens") > before["tokens"]
+    assert now.items() <= before.items()
 
 
 def test_the_site_takes_the_cluster_over(lab, before, watch, figures):
@@ -154,8 +176,25 @@ def test_the_second_run_changes_nothing(lab):
 
 
 def test_a_file_that_comes_later_is_named(lab):
-    lab.exec("old2", "echo 'client_addr = \"0.0.0.0\"' >/etc/consul.d/server.hcl")
-    run = lab.site("consul_server", consul_agent_adopt=False)
-    lab.exec("old2", "rm /etc/consul.d/server.hcl")
+    lab.exec("old2", "echo 'client_addr = \"0.0.0.0\"' >/etc/consul.d/server.hcl; systemctl restart consul")
+    run = lab.site("consul_server", "--limit", "old2", consul_agent_adopt=False)
     assert not run.ok and not run.changed
-    assert "/etc/consul.d/server.hcl" in said(run)
+    assert "/etc/consul.d/server.hcl was not placed by this collection, and it sets client_addr." in said(run)
+
+
+def test_the_file_is_moved_and_a_client_with_a_wrong_gossip_key_joins(lab):
+    """Only the agents that need it restart. The user has agreed to a takeover."""
+    wrong = base64.b64encode(bytes(32)).decode()
+    keyring = "/opt/consul/serf/local.keyring"
+    lab.exec("web1", f"systemctl stop consul; cat >{keyring}; systemctl start consul", f'["{wrong}"]')
+    lab.wait_for(lambda: lab.members()["web1"] != 1, 60, "web1 has failed")
+    others = {host: lab.agent(host) for host in ("old1", "old3", "app1")}
+    listening = "ss --no-header --listening --numeric --tcp 'sport = 8500'"
+    assert "127.0.0.1:8500" not in lab.exec("old2", listening)
+
+    run = lab.site("site", "--tags", "consul")
+    assert run.ok and wrong not in run.output, run.output
+    assert "127.0.0.1:8500" in lab.exec("old2", listening)
+    lab.wait_for(lambda: set(lab.members().values()) == {1}, 30, "all are alive")
+    assert {host: lab.agent(host) for host in others} == others
+    assert wrong in lab.exec("web1", f"cat /var/backups/dockyard{keyring}.*")

@@ -114,16 +114,17 @@ def test_a_backup_of_what_is_not_ours_only(lab, place):
     assert len(lab.exec(HOST, backups).splitlines()) == 2
 
 
-def test_no_backup_of_an_unmodified_conffile(lab, place):
+def test_the_diff_shows_an_unmodified_conffile_and_hides_a_changed_one(lab, place):
     path = "/etc/deluser.conf"
     original = lab.exec(HOST, f"md5sum {path} && dpkg-query --show --showformat '${{Conffiles}}' adduser | grep {path}")
     assert len({word for word in original.split() if len(word) == 32}) == 1, "somebody has changed it before"
     lab.exec(HOST, f"cp -p {path} {FOLDER}/kept")
     try:
-        assert place({"path": path, "content": "ours\n"}).ok
-        lab.fails(HOST, f"ls /var/backups/dockyard{path}.*")
-        lab.exec(HOST, f"cp -p {FOLDER}/kept {path} && echo '# changed' >> {path}")
-        assert place({"path": path, "content": "ours\n"}).ok
+        shown = place({"path": path, "content": "ours\n"}, options=("--check", "--diff"))
+        assert "-# /etc/deluser.conf" in shown.output and "content hidden" not in shown.output, shown.output
+        lab.exec(HOST, f"echo '# changed' >> {path}")
+        hidden = place({"path": path, "content": "ours\n"}, options=("--diff",))
+        assert hidden.ok and "content hidden" in hidden.output and "# changed" not in hidden.output, hidden.output
         assert "# changed" in lab.exec(HOST, f"cat /var/backups/dockyard{path}.*")
     finally:
         lab.exec(HOST, f"cp -p {FOLDER}/kept {path} && rm -f /var/backups/dockyard{path}.*")

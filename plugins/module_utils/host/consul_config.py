@@ -47,7 +47,13 @@ def look_at_config(agents, folders, placed, key=None):
     found = {path: file_of(path, path in placed, key) for path in found}
     for agent in agents:
         agent["settings"] = merged([found[path]["settings"] for path in agent["files"]] + [agent["options"]])
+        agent["data_dir"] = as_configured(agent["data_dir"], agent["settings"].get("data_dir"))
     return found
+
+
+def as_configured(folder, configured):
+    """A data folder by the name that its configuration has for it, which may be a link."""
+    return configured if configured and folder == os.path.realpath(configured) else folder
 
 
 def files_of(agent):

@@ -57,7 +57,8 @@ def consul_pids(proc):
 
 
 def process(proc, pid):
-    """An agent, or None for another consul command or a process that has ended."""
+    """An agent, or None for another consul command, a process that has ended, or an agent in a container with a network of its
+    own, which is another host."""
     folder = f"{proc}/{pid}"
     try:
         with open(f"{folder}/cmdline", "rb") as file:
@@ -68,11 +69,11 @@ def process(proc, pid):
             started = started_at(file.read())
     except OSError:
         return None
-    if "agent" not in arguments[1:]:
+    if "agent" not in arguments[1:] or has_own_namespace(proc, pid, "net"):
         return None
     shown, settings = shown_options(arguments)
     found = {"pid": int(pid), "unit": unit, "started": started, **shown, "options": settings, "error": None}
-    found["contained"] = is_contained(proc, pid)
+    found["contained"] = has_own_namespace(proc, pid, "pid")
     found["user"] = owner_of(folder)
     found["data_dir"] = settings.get("data_dir")
     try:
@@ -84,10 +85,10 @@ def process(proc, pid):
     return found
 
 
-def is_contained(proc, pid):
-    """Whether a process is in a container: it has process ids of its own. False where that is hidden."""
+def has_own_namespace(proc, pid, kind):
+    """Whether a process has another namespace than this one, as in a container. False where that is hidden."""
     try:
-        return os.readlink(f"{proc}/{pid}/ns/pid") != os.readlink(f"{proc}/self/ns/pid")
+        return os.readlink(f"{proc}/{pid}/ns/{kind}") != os.readlink(f"{proc}/self/ns/{kind}")
     except OSError:
         return False
 

@@ -29,10 +29,11 @@ class DockerError(Exception):
 class Docker:
     """The engine's HTTP API on its socket."""
 
-    def __init__(self, timeout, socket_path=DOCKER_SOCKET, pid_file=DOCKER_PID_FILE):
+    def __init__(self, timeout, socket_path=DOCKER_SOCKET, pid_file=DOCKER_PID_FILE, unit_pid=0):
         self.timeout = timeout
         self.socket_path = socket_path
         self.pid_file = pid_file
+        self.unit_pid = unit_pid
         self.http = local_http(unix_socket=socket_path)
 
     def get(self, path):
@@ -47,7 +48,11 @@ class Docker:
             raise DockerError(f"GET {path} at {self.socket_path}: {words}") from error
 
     def pid(self):
-        """The process of the engine. systemd listens on the socket for an engine that does not run, and would start it."""
+        """The process of the engine. systemd listens on the socket for an engine that does not run, and would start it.
+
+        It is that of the unit. daemon.json can set another PID file. An engine without a unit has the usual one."""
+        if self.unit_pid:
+            return str(self.unit_pid)
         try:
             with open(self.pid_file, encoding="ascii") as file:
                 pid = file.read().strip()
@@ -59,20 +64,42 @@ class Docker:
 
 
 def look_at_docker(docker, images=()):
-    found = {"error": None}
+    """Each part that could be read, and the first error."""
     try:
-        found["flags"] = flags_of(docker.pid())
-        info = docker.get("/info")
-        found["version"] = info["ServerVersion"]
-        found["live_restore"] = info["LiveRestoreEnabled"]
-        found["swarm"] = info["Swarm"]["LocalNodeState"] not in ("", "inactive")
-        containers = [container(docker, one) for one in docker.get("/containers/json?all=1")]
-        found["containers"] = sorted((one for one in containers if one), key=lambda one: one["name"])
-        if images:
-            found["images"] = {reference: image(docker, reference) for reference in images}
+        found = {"error": None, "flags": flags_of(docker.pid())}
     except DockerError as error:
         return {"error": str(error)}
+    for read, arguments in ((read_info, ()), (read_containers, ()), (read_images, (images,))):
+        try:
+            read(docker, found, *arguments)
+        except DockerError as error:
+            found["error"] = found["error"] or str(error)
     return found
+
+
+def read_info(docker, found):
+    info = docker.get("/info")
+    found["version"] = info["ServerVersion"]
+    found["live_restore"] = info["LiveRestoreEnabled"]
+    found["swarm"] = info["Swarm"]["LocalNodeState"] not in ("", "inactive")
+
+
+def read_containers(docker, found):
+    """Those up to the first that cannot be read: an engine that is slow would be so for each."""
+    listed = docker.get("/containers/json?all=1")
+    found["containers"] = []
+    for one in listed:
+        seen = container(docker, one)
+        if seen:
+            found["containers"].append(seen)
+    found["containers"].sort(key=lambda one: one["name"])
+
+
+def read_images(docker, found, images):
+    if images:
+        found["images"] = {}
+    for reference in images:
+        found["images"][reference] = image(docker, reference)
 
 
 DEFAULT_CONFIG_FILE = "--config-file[=\0]/etc/docker/daemon.json\0"

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import mmap
 import os
+import re
 
 from ansible_collections.dockyard.consul.plugins.module_utils.nginx_language import NginxSyntaxError, parse
 
 NGINX_CONF = "etc/nginx/nginx.conf"
 LARGEST_FILE = 1 << 20
+# What a large file must not have to be a mere table, such as one for geo.
+OF_SERVERS = re.compile(rb"\b(server|listen|server_name|include)\b")
 # Blocks with servers in them, and the servers.
 CONTEXTS = ("http", "stream", "mail")
 
@@ -45,9 +49,10 @@ class ConfigReader:
         self.includes = []
 
     def read(self):
-        if not os.path.exists(self.path(NGINX_CONF)):
-            return {"error": f"/{NGINX_CONF} does not exist"}
-        self.file(self.path(NGINX_CONF), "main")
+        if os.path.exists(self.path(NGINX_CONF)):
+            self.file(self.path(NGINX_CONF), "main")
+        else:
+            self.error = f"/{NGINX_CONF} does not exist"
         return {"error": self.error, **self.settings, "servers": self.servers, "includes": self.includes}
 
     def path(self, name):
@@ -62,7 +67,9 @@ class ConfigReader:
             return
         try:
             if os.path.getsize(path) > LARGEST_FILE:
-                return  # a table, such as one for geo
+                if may_have_servers(path):
+                    self.error = self.error or f"{self.shown(path)}: it is larger than 1 MiB"
+                return
             with open(path, encoding="utf-8", errors="replace") as file:
                 directives = parse(file.read())
         except (OSError, NginxSyntaxError) as error:
@@ -108,6 +115,12 @@ class ConfigReader:
             self.file(path, context, server)
         if context == "http":
             self.includes.append({"pattern": pattern, "servers": len(self.servers)})
+
+
+def may_have_servers(path):
+    """Whether a file that is too large to parse names what servers are made of."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return OF_SERVERS.search(content) is not None
 
 
 def look_at_config(origins, root="/"):

@@ -153,6 +153,13 @@ def is_url(text: str) -> bool:
     return re.match(r"https?://", text) is not None
 
 
+def is_server(v: Values) -> bool:
+    """Whether the agent of the host is a server."""
+    if v.role == "consul_agent":
+        return bool(v.get("consul_agent_face_config", {}).get("server"))
+    return v.role == "consul_server"
+
+
 def has_secret(v: Values, path: str) -> bool:
     """Whether a secret is in the site's folder on the controller. Its content is not read."""
     return Path(v.site.secrets_dir, path).is_file()

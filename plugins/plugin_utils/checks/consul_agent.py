@@ -9,7 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import foreign_agent, running_agent, site_tls
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
+    foreign_agent,
+    running_agent,
+    site_tls,
+    takeover,
+)
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import (
     LABEL,
     at_least,
@@ -17,6 +22,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
     found,
     if_set,
     is_file,
+    is_server,
     is_url,
     lan_address,
     matching,
@@ -35,12 +41,6 @@ ANY_OR_LOOPBACK = {"127.0.0.1", "0.0.0.0"}
 
 def check(v: Values) -> Iterator[Problem]:
     return found(CHECKS, v)
-
-
-def is_server(v: Values) -> bool:
-    if v.role == "consul_agent":
-        return bool(v.get("consul_agent_face_config", {}).get("server"))
-    return v.role == "consul_server"
 
 
 def one_agent(v: Values) -> Iterator[Problem]:
@@ -264,4 +264,5 @@ CHECKS = [
     certificates,
     *running_agent.CHECKS,
     *foreign_agent.CHECKS,
+    *takeover.CHECKS,
 ]

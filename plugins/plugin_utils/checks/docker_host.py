@@ -62,11 +62,22 @@ def other_engine(v: Values) -> Iterator[Problem]:
         found = "the engine of the snap docker. Remove it (snap remove docker)"
     elif v.look.package("podman-docker"):
         found = "the package podman-docker, with which docker is podman. Remove it"
-    elif engine.state.get("error"):
+    elif engine.error:
         users = [path.split("/")[3] for path in paths if re.fullmatch(r"/run/user/[0-9]+/docker\.pid", path)]
         found = f"a rootless engine of the user {users[0]}, and no other engine runs. Stop it" if users else ""
     if found:
         yield Problem("ansible_facts", f"This host has {found}, or remove the host from the group docker_host.")
+
+
+def unread_engine(v: Values) -> Iterator[Problem]:
+    """What it has could be lost. An engine that does not run is started."""
+    engine = Engine(v.look)
+    if engine.error and (v.look.unit("docker") or {}).get("active") in ("active", "reloading"):
+        yield Problem(
+            "ansible_facts",
+            f"The Docker engine of {v.host} runs, and could not be read: {engine.error}. The role does not change an engine that"
+            " may lose containers. Check the engine (docker info, journalctl -u docker), then run again.",
+        )
 
 
 def daemon_json(v: Values) -> Iterator[Problem]:
@@ -141,19 +152,29 @@ def swarm(v: Values) -> Iterator[Problem]:
 
 
 def foundations(v: Values) -> Iterator[Problem]:
-    engine, extra = Engine(v.look), v["docker_host_daemon_extra"]
+    """What decides where the engine has its containers stays, as long as it has some."""
+    name = "docker_host_daemon_extra"
+    engine, extra = Engine(v.look), v[name]
     for key in FOUNDATIONS:
-        if engine.containers and key in extra and not engine.has(key, extra[key]):
+        if key in extra and not engine.has(key, extra[key]):
+            what = f"{name} has {key} {shown(extra[key])}, and {DAEMON_JSON} on the host does not"
+            remedy = f"remove {key} from {name}"
+        elif key not in extra and engine.is_placed(key):
+            what = f"{name} does not have {key} any more, so the role would remove it from {DAEMON_JSON}"
+            remedy = f"set {key} in {name} to the value in that file"
+        else:
+            continue
+        if engine.containers:
+            count, them = (f"{engine.containers} containers", "them") if engine.containers > 1 else ("a container", "it")
             yield Problem(
-                "docker_host_daemon_extra",
-                f"docker_host_daemon_extra has {key} {shown(extra[key])}, and {DAEMON_JSON} on the host does not. The engine"
-                f" has {counted(engine.containers)}, which it would lose. Remove them first, or remove {key} from"
-                " docker_host_daemon_extra.",
+                name, f"{what}. The engine has {count}, which it would lose. Remove {them} first, or {remedy}."
             )
-
-
-def counted(containers: int) -> str:
-    return "a container" if containers == 1 else f"{containers} containers"
+        elif engine.error and engine.is_installed:
+            yield Problem(
+                name,
+                f"{what}. The engine does not run, so its containers are not known. It would lose them. To keep them, {remedy}.",
+                is_warning=True,
+            )
 
 
 def daemon_extra(v: Values) -> Iterator[Problem]:
@@ -168,6 +189,7 @@ LOG_LIMITS = ("docker_host_log_max_size", "docker_host_log_max_file")
 CHECKS = [
     debian,
     other_engine,
+    unread_engine,
     daemon_json,
     daemon_extra,
     conflicts,

@@ -1,33 +1,23 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of an agent that this collection did not set up, and of files beside those of the role, by the look.
+"""Checks of an agent that this collection did not set up, by the look.
 
 With other data, another node id or another name, the agent would be a new node, and on a server a new and empty cluster."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, site_secrets
-from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import DEFINITIONS, OUR_FILES, ForeignFile
-from ansible_collections.dockyard.consul.plugins.plugin_utils.agent_settings import agent_settings
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import has_secret
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import has_secret, is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import NoAddress
-from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, shown
+from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
-BACKUPS = "/var/backups/dockyard"
 HOW_TO = "docs/adopt.md of the collection has the steps"
-# They are in no comparison.
-SECRETS = ("gossip_key", "acl_management_token", "acl_agent_token", "acl_dns_token", "node_id")
-
-
-def is_server(v: Values) -> bool:
-    return v.role == "consul_server" or bool(v.get("consul_agent_face_config", {}).get("server"))
 
 
 def one(v: Values) -> dict[str, Any] | None:
@@ -38,7 +28,7 @@ def one(v: Values) -> dict[str, Any] | None:
 def several(v: Values) -> Iterator[Problem]:
     agents = adoption.foreign_agents(v.look)
     if len(agents) > 1:
-        names = ", ".join(_started_by(agent) for agent in agents)
+        names = ", ".join(adoption.started_by(agent) for agent in agents)
         yield Problem(
             "consul_agent_adopt", f"More than one agent of Consul runs on this host ({names}). Stop all but one."
         )
@@ -53,7 +43,7 @@ def several(v: Values) -> Iterator[Problem]:
 
 def data_dir(v: Values) -> Iterator[Problem]:
     name = "consul_agent_data_dir"
-    for agent in adoption.agents(v.look):
+    for agent in adoption.site_agents(v.look):
         used = (agent.get("data_dir") or v[name]).rstrip("/")
         if used != v[name].rstrip("/"):
             yield Problem(
@@ -80,11 +70,10 @@ def identity(v: Values) -> Iterator[Problem]:
     agent = one(v)
     if not agent:
         return
-    settings, known = adoption.current(agent), v.look.get("consul") or {}
-    node = known.get("node") or settings.get("node_name") or v.look.known.get("hostname")
+    node = adoption.node_name(v.look, agent)
     if node and node != v.site.node_name:
         yield _differs("consul_agent_node_name", v.site.node_name, f"the node of this host is {shown(node)}", node)
-    datacenter = known.get("datacenter") or settings.get("datacenter") or "dc1"
+    datacenter = adoption.datacenter(v.look, agent)
     if datacenter != v.site.datacenter:
         yield _differs(
             "consul_agent_datacenter",
@@ -92,7 +81,7 @@ def identity(v: Values) -> Iterator[Problem]:
             f"the agent of this host is in {shown(datacenter)}",
             datacenter,
         )
-    node_id = known.get("node_id") or _data(v, agent).get("node_id_on_disk")
+    node_id = adoption.node_id(v.look, agent)
     if node_id and not v.is_default("consul_agent_node_id") and v["consul_agent_node_id"] != node_id:
         yield _differs(
             "consul_agent_node_id",
@@ -101,7 +90,7 @@ def identity(v: Values) -> Iterator[Problem]:
             node_id,
             " Or remove the variable: the id of the node is kept.",
         )
-    domain = known.get("domain") or settings["domain"].rstrip(".")
+    domain = adoption.domain(v.look, agent)
     if domain != v.site.domain:
         yield Problem(
             "consul_agent_config_extra",
@@ -162,7 +151,11 @@ def _is_address(text: str) -> bool:
 
 def gossip_encryption(v: Values) -> Iterator[Problem]:
     agent = one(v)
-    if not agent or _data(v, agent).get("gossip_key_digests") or _data(v, agent).get("error"):
+    if (
+        not agent
+        or adoption.data_of(v.look, agent).get("gossip_key_digests")
+        or adoption.data_of(v.look, agent).get("error")
+    ):
         return
     if (v.look.get("consul") or {}).get("encrypted") or "encrypt" in _keys(v, agent) or _has_unread_files(v, agent):
         return
@@ -255,96 +248,6 @@ def _policy_in_force(v: Values, agent: Mapping[str, Any] | None) -> str | None:
     return ((files.get(adoption.MAIN_FILE) or {}).get("settings") or {}).get("acl.default_policy")
 
 
-# The takeover
-
-
-def adopt(v: Values) -> Iterator[Problem]:
-    """What a takeover would stop, replace or change is named before."""
-    agent = one(v)
-    if not agent or v["consul_agent_adopt"]:
-        return
-    changes = [f"{name}: {shown(now)} becomes {shown(after)}" for name, now, after in _changes(v, agent)]
-    more = f" These settings would change: {'; '.join(changes)}." if changes else ""
-    yield Problem(
-        "consul_agent_adopt",
-        f"An agent that this collection did not set up runs on this host ({_started_by(agent)}). Set consul_agent_adopt to true"
-        f" to have it stopped, and started again with the configuration of the site.{more} The playbook adopt.yml has the whole"
-        " list.",
-    )
-
-
-def foreign_files(v: Values) -> Iterator[Problem]:
-    kept = set(v["consul_agent_kept_files"])
-    for file in adoption.foreign_files(v.look):
-        if file.path in kept and file.path not in OUR_FILES and file.kind != "unit":
-            continue
-        if file.error:
-            yield Problem(
-                "consul_agent_kept_files",
-                f"{file.path} was not placed by this collection, and cannot be read ({file.error}). Correct or remove it, or"
-                " list it in consul_agent_kept_files.",
-            )
-        elif file.is_mixed:
-            yield Problem(
-                "consul_agent_kept_files",
-                f"{file.path} has services or checks and other settings ({_list(file)}). Move the services and checks to a file"
-                " of their own, which stays as it is.",
-            )
-        elif not v["consul_agent_adopt"]:
-            yield Problem("consul_agent_adopt", _foreign(v, file))
-
-
-def _foreign(v: Values, file: ForeignFile) -> str:
-    what = f"{file.path} was not placed by this collection"
-    if file.kind == "settings":
-        what += f", and it sets {_list(file)}" if file.keys else ""
-        unset = adoption.unset_settings(file.keys, _ours(v))
-        if unset:
-            what += (
-                f". The role sets none of {', '.join(unset)}: add to consul_agent_config_extra what you want to keep"
-            )
-    if file.kind == "unit" or file.path in OUR_FILES:
-        return f"{what}. Set consul_agent_adopt to true to have it replaced, with a backup in {BACKUPS}."
-    return (
-        f"{what}. Set consul_agent_adopt to true to have it moved to {BACKUPS}, or list it in consul_agent_kept_files if it is to"
-        " stay in force."
-    )
-
-
-def _list(file: ForeignFile) -> str:
-    return ", ".join(file.keys)
-
-
-def lost_services(v: Values) -> Iterator[Problem]:
-    for identity_, path in adoption.lost_services(v.look):
-        yield Problem(
-            "consul_agent_kept_files",
-            f"The service {identity_} is registered by {path}, which the agent of the site does not read. Copy the file to"
-            " /etc/consul.d, if it has nothing but services and checks.",
-        )
-
-
-def unreadable_definitions(v: Values) -> Iterator[Problem]:
-    """The agent of the role runs as the user consul, and does not start if it cannot read a file."""
-    for path, file in (v.look.get("consul_config") or {}).items():
-        found = v.look.path(path) or {}
-        if file["placed"] or not file["keys"] or not set(file["keys"]) <= DEFINITIONS or found.get("type") != "file":
-            continue
-        mode_ = int(found["mode"], 8)
-        group = found["group"] == "consul" and mode_ & 0o040
-        if not (mode_ & 0o004 or group or (found["owner"] == "consul" and mode_ & 0o400)):
-            yield Problem(
-                "consul_agent_kept_files",
-                f"{path} cannot be read by the user consul (owner {found['owner']}, group {found['group']}, mode"
-                f" {found['mode']}). Its agent would not start. Run: chgrp consul {path} && chmod g+r {path}",
-            )
-
-
-def _started_by(agent: Mapping[str, Any]) -> str:
-    unit = agent.get("unit")
-    return f"process {agent['pid']}, " + (f"the unit {unit}" if unit else "without a unit")
-
-
 def _has_unread_files(v: Values, agent: Mapping[str, Any]) -> bool:
     files = v.look.get("consul_config") or {}
     return any(files[path]["error"] for path in agent.get("files") or [] if path in files)
@@ -355,38 +258,4 @@ def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:
     return {key for path in agent.get("files") or [] if path in files for key in files[path]["keys"]}
 
 
-def _data(v: Values, agent: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (v.look.get("consul_data") or {}).get(agent.get("data_dir") or "") or {}
-
-
-def _changes(v: Values, agent: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    return adoption.changed_settings(agent, _ours(v))
-
-
-def _ours(v: Values) -> dict[str, Any]:
-    """The settings that the role would place, without secrets."""
-    face = "__consul_server_face" if is_server(v) else "__consul_client_face"
-    stubs = {f"consul_agent_{name}": "secret" for name in SECRETS}
-    stubs["consul_agent_face_config"] = v.get(face, v["consul_agent_face_config"])
-    try:
-        settings = agent_settings(ChainMap(stubs, v), v.site.lan_address, v.site.servers, (1, 21))  # type: ignore[arg-type]
-    except (Unusable, NoAddress):
-        return {}  # reported elsewhere
-    return adoption.flat(settings)
-
-
-CHECKS = [
-    several,
-    data_dir,
-    identity,
-    mode,
-    address,
-    gossip_encryption,
-    tls,
-    management_token,
-    default_policy,
-    adopt,
-    foreign_files,
-    lost_services,
-    unreadable_definitions,
-]
+CHECKS = [several, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]

@@ -23,6 +23,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import ABSENT
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_conflicts import Ours, conflicts, servers_of_user
+from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import NGINX_CONF as CONF
 from ansible_collections.dockyard.consul.plugins.plugin_utils.nginx_layout import CONF_D, SITES, config_of, layout
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, shown
 from ansible_collections.dockyard.consul.plugins.plugin_utils.tls_files import tls_problems
@@ -215,13 +216,35 @@ def unread_version(v: Values) -> Iterator[Problem]:
 def nginx_conf(v: Values) -> Iterator[Problem]:
     """Whether nginx would read what the role places. nginx.conf may be the user's."""
     plan, config = layout(v.look, v[NGINX_CONF]), config_of(v.look)
+    is_missing = v.look.path(CONF) == ABSENT
+    if config and is_missing and not (v.look.package("nginx") or v.look.package("nginx-common")):
+        yield Problem(
+            "ansible_facts",
+            f"{v.host} has an nginx that is of no Debian package, and does not read {CONF}. The role manages the nginx of a"
+            " package. Remove the other one, then run again.",
+        )
+        return
     if plan.conf != "theirs":
         return
-    if not plan.site and not config["error"]:
+    if not plan.site and config["error"]:
+        yield Problem(
+            NGINX_CONF,
+            f"The configuration of nginx on {v.host} could not be read: {config['error']}. The role cannot tell whether nginx"
+            f" includes {CONF_D}. Correct that file, or set {NGINX_CONF} to 'replace'.",
+        )
+        return
+    if not plan.site:
         yield Problem(
             NGINX_CONF,
             f"/etc/nginx/nginx.conf on {v.host} is not the package's, and its block http includes neither {CONF_D} nor"
             f" {SITES}. Add 'include {CONF_D};' at the end of the block, or set {NGINX_CONF} to 'replace'.",
+        )
+    if v[NGINX_CONF] == "auto" and CONF in (v.look.known.get("placed") or []) and v.look.get("origins") is not None:
+        yield Problem(
+            NGINX_CONF,
+            f"{CONF} was changed after the role placed it, so the role leaves it as it is. Set {NGINX_CONF} to 'keep' if that is"
+            " what you want, or to 'replace' to have it replaced.",
+            is_warning=True,
         )
     wanted, there = v["nginx_lb_worker_connections"], config["worker_connections"]
     is_first_run = (v.look.path(plan.site) or ABSENT)["type"] == "absent" if plan.site else True

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.dockyard.consul.plugins.module_utils.host.certificates import certificates_in, fingerprint
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, look, site_secrets
-from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.foreign_agent import is_server
+from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.keyrings import stale_keyring
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
@@ -104,7 +104,7 @@ def _keyrings(v: Values) -> dict[str, set[str]]:
     agent without a keyring uses the key in its files."""
     data, files = v.look.get("consul_data") or {}, v.look.get("consul_config") or {}
     found: dict[str, set[str]] = {}
-    for agent in adoption.agents(v.look) or [{"data_dir": v["consul_agent_data_dir"], "files": []}]:
+    for agent in adoption.site_agents(v.look) or [{"data_dir": v["consul_agent_data_dir"], "files": []}]:
         folder = agent["data_dir"]
         digests = (data.get(folder) or {}).get("gossip_key_digests")
         if digests is None or digests == []:

@@ -38,6 +38,20 @@ def brief(directives):
             "content_by_lua_block { if a then b = {1, 2} -- it's\n end }\nreturn 1;",
             [("content_by_lua_block", []), ("return", "1")],
         ),
+        *(
+            (f"content_by_lua_block {{ {lua} }}\nreturn 1;", [("content_by_lua_block", []), ("return", "1")])
+            for lua in (
+                'ngx.say("{")',
+                "ngx.say('}')",
+                'ngx.say("\\"{")',
+                "-- {\n",
+                "--[[ {\n{ ]] x = {}",
+                "--[==[ ]] { ]==] x = {}",
+                "x = [[ { ' ]]",
+                "x = [=[ ]] } ]=]",
+                "x = a[b[1]] -- it's }\n",
+            )
+        ),
     ],
 )
 def test_directives(text, expected):
@@ -58,6 +72,7 @@ def test_directives(text, expected):
         ("\n{ }", "line 2: '{' without a directive"),
         ("a 'b;\n", "line 1: a quotation mark has no end"),
         ("a_by_lua_block { {\n}", "line 1: '}' is missing at the end"),
+        ("a_by_lua_block { -- }", "line 1: '}' is missing at the end"),
     ],
 )
 def test_what_cannot_be_read(text, message):

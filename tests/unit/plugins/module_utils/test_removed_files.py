@@ -7,7 +7,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.dockyard.consul.plugins.module_utils import placed_files
+from ansible_collections.dockyard.consul.plugins.module_utils import placed_files, placing_former
 from ansible_collections.dockyard.consul.plugins.module_utils.placed_files import Places, place
 from ansible_collections.dockyard.consul.plugins.module_utils.placing import Entry
 from ansible_collections.dockyard.consul.plugins.module_utils.placing_former import matching
@@ -52,9 +52,8 @@ def placed(host, places):
 
 
 def removed(host, places, *more, **options):
-    return remove_placed(
-        [f"{host}/*", f"{host}/sub/*", *more], [str(host / "sub"), str(host)], places=places, **options
-    )
+    patterns = [f"{host}/*", f"{host}/sub/*", *more]
+    return remove_placed(patterns, folders=[f"{host}/su?", str(host)], places=places, **options)
 
 
 def test_the_host_is_as_it_was(host, places):
@@ -111,7 +110,7 @@ def test_a_changed_file_that_was_placed_again_goes_back_to_the_first(host, place
 
 def test_only_what_matches(host, places):
     placed(host, places)
-    result = remove_placed([str(host / "sub/*")], [], places=places)
+    result = remove_placed([str(host / "sub/*")], places=places)
     assert result["removed"] == [str(host / "sub/ours.conf")]
     assert (host / "ours.conf").exists() and (host / "sub").is_dir()
 
@@ -135,6 +134,60 @@ def test_a_run_that_was_cut_short_is_taken_up(host, places, monkeypatch):
     result = removed(host, places)
     assert contents(host) == before
     assert result["kept"] == []
+
+
+def test_a_run_that_was_killed_is_undone_first(host, places, monkeypatch):
+    """So that nothing which it had removed is forgotten."""
+    before = contents(host)
+    placed(host, places)
+    with monkeypatch.context() as broken:
+        broken.setattr(placed_files, "_update_records", lambda *_arguments: os._exit(7))
+        pid = os.fork()
+        if not pid:
+            removed(host, places)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert not (host / "ours.conf").exists()
+    result = removed(host, places)
+    assert str(host / "ours.conf") in result["recovered"] and str(host / "ours.conf") in result["removed"]
+    assert contents(host) == before
+    assert places.record.read() == {}
+
+
+@pytest.mark.parametrize("lost", ["backup", "note"])
+def test_a_file_stays_if_it_is_not_known_what_was_there(host, places, lost):
+    placed(host, places)
+    if lost == "note":
+        places.former.remove()
+    else:
+        os.unlink(places.former.read()[str(host / "theirs.conf")])
+    result = removed(host, places)
+    assert str(host / "theirs.conf") in result["kept"]
+    assert (host / "theirs.conf").read_text() == "ours\n"
+    assert str(host / "theirs.conf") in places.record.read()
+
+
+def test_a_note_of_a_change_that_was_undone_is_replaced(host, places):
+    places.former.write({str(host / "theirs.conf"): str(host / "no-such-backup")})
+    placed(host, places)
+    removed(host, places)
+    assert (host / "theirs.conf").read_text() == "theirs\n"
+
+
+def test_what_is_only_put_back(host, places):
+    placed(host, places)
+    result = remove_placed([], [f"{host}/*"], places=places)
+    assert result["restored"] == [str(host / "in_the_way.conf")] and result["removed"] == []
+    assert (host / "ours.conf").read_text() == (host / "theirs.conf").read_text() == "ours\n"
+    assert str(host / "ours.conf") in places.record.read()
+
+
+def test_what_a_program_wrote_last_comes_back(host, places, monkeypatch):
+    monkeypatch.setattr(placing_former, "WRITTEN_BY_PROGRAMS", (str(host / "theirs.conf"),))
+    placed(host, places)
+    (host / "theirs.conf").write_text("theirs, of the next network\n")
+    placed(host, places)
+    removed(host, places)
+    assert (host / "theirs.conf").read_text() == "theirs, of the next network\n"
 
 
 def test_settings_are_taken_out_of_a_file_of_others(host, places):

@@ -83,6 +83,28 @@ def test_agents_of_others(agent, placed, is_foreign):
 def test_an_agent_of_another_beside_that_of_the_role_stays():
     look = {"consul": {"running": [AGENT, {**AGENT, "unit": "other"}]}, "placed": [MAIN]}
     assert replaced_agents(facts(**look)) == []
+    assert adoption.site_agents(Look(look)) == [AGENT]
+
+
+@pytest.mark.parametrize(
+    "path, mtime, is_left_over",
+    [
+        ("consul.d/server.hcl.20261127T034157Z", 8, True),
+        ("consul.d/server.hcl.20261127T034157Z.2", 8, True),
+        ("consul.d/consul.json.20261127T034157Z", 8, True),
+        ("systemd/system/consul.service.20261127T034157Z", 8, True),
+        ("systemd/system/consul.service.d/own.conf.20261127T034157Z", 8, True),
+        ("consul.d/server.hcl.20261127T034157Z", 6, False),
+        ("consul.d/reloadable.json.20261127T034157Z", 8, False),
+        ("consul.d/ca.pem.20261127T034157Z", 8, False),
+    ],
+)
+def test_an_agent_that_a_killed_run_has_left(path, mtime, is_left_over):
+    """Its files were moved, and it was not restarted. It may still leave the cluster when it is told to stop."""
+    paths = {f"/var/backups/dockyard/etc/{path}": {"type": "file", "mtime": mtime}}
+    look = facts(consul={"running": [AGENT]}, placed=[MAIN], paths=paths)
+    assert bool(replaced_agents(look)) is is_left_over
+    assert adoption.foreign_agents(Look(look[FACT])) == []
 
 
 UNIT = "/etc/systemd/system/consul.service"

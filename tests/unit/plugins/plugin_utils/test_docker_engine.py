@@ -60,6 +60,21 @@ def test_what_the_inventory_sets_is_no_default():
 
 
 @pytest.mark.parametrize(
+    "engine, extra, is_due",
+    [
+        ({"live_restore": True}, {}, False),
+        ({"live_restore": False}, {}, True),
+        ({"live_restore": False}, {"live-restore": False}, False),
+        # not known: a reload too many does no harm
+        ({"live_restore": None, "error": "no answer"}, {}, True),
+        ({"live_restore": True, "flags": ["live-restore"]}, {}, False),
+    ],
+)
+def test_when_live_restore_is_switched_on(engine, extra, is_due):
+    assert plan(known(engine=engine), extra)["live_restore_due"] is is_due
+
+
+@pytest.mark.parametrize(
     "driver, has_limits", [("journald", False), ("splunk", False), ("local", True), ("json-file", True)]
 )
 def test_a_log_driver_without_limits_gets_none(driver, has_limits):

@@ -101,3 +101,11 @@ def test_what_is_not_needed_any_more_goes():
         {"path": welcome, "state": "absent"},
     ]
     assert files(known, "auto", 1000, False)[1:] == [{"path": IN_CONF_D, "state": "absent"}], "nothing needs its port"
+
+
+def test_a_file_that_cannot_be_read_is_replaced_by_one_with_all_sites():
+    known = look(nginx_conf=None)
+    known.known["nginx"]["config"]["error"] = "/etc/nginx/nginx.conf: line 1: ';' is missing at the end"
+    (conf, site) = files(known, "replace", 4096, True)
+    assert "include /etc/nginx/conf.d/*.conf;\n\tinclude /etc/nginx/sites-enabled/*;" in conf["content"]
+    assert site["path"] == IN_SITES

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import DIGEST
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, matches
 from ansible_collections.dockyard.consul.plugins.plugin_utils.managed import PATHS
-from ansible_collections.dockyard.consul.plugins.plugin_utils.parts import PARTS, leftovers, plan, present
+from ansible_collections.dockyard.consul.plugins.plugin_utils.parts import PARTS, groups_of, leftovers, plan, present
 
 UNITS = ("consul", "redis-server", "nginx", "docker", "docker-registry")
 
@@ -20,7 +21,7 @@ def look(*placed, packaged=(), others=(), running=UNITS, containers=(), services
             "origins": {**dict.fromkeys(placed, "placed"), **dict.fromkeys(packaged, "package")},
             "units": {unit: {"active": "active"} for unit in running},
             "docker": {"containers": [{"name": name, "labels": labels} for name, labels in containers]},
-            "consul": {"services": {f"{name}-1": {"Service": name} for name in services}},
+            "consul": {"services": {f"{name}-1": {"Service": name, "Meta": {DIGEST: "x"}} for name in services}},
             **more,
         }
     )
@@ -37,7 +38,10 @@ def test_a_fresh_host_has_nothing():
 
 def test_what_was_placed_tells_the_layers():
     host = look(
-        *REDIS, *CONSUL, "/etc/nginx/conf.d/nginx_lb.conf", containers=[("mydemo", {"dockyard_service": "mydemo"})]
+        *REDIS,
+        *CONSUL,
+        "/etc/nginx/sites-enabled/zz_nginx_lb.conf",
+        containers=[("mydemo", {"dockyard_service": "mydemo"})],
     )
     assert present(host) == ["nginx_lb", "mydemo", "redis", "consul_agent"]
 
@@ -61,40 +65,88 @@ def test_a_service_of_the_users_own_is_no_leftover_of_mydemo():
     assert leftovers(host, ["docker_host"]) == []
 
 
+def goes_on(found):
+    return [one["unit"] for one in found["goes_on"]]
+
+
+NAMES = {"redis": "cache", "registry": "registry"}
+
+
 def test_a_redis_of_ours_is_stopped_and_deregistered():
-    found = plan(look(*REDIS, packaged=["/etc/redis/redis.conf"], services=["redis", "web"]), ["redis"])
-    assert (found["stop"], found["after"], found["services"]) == (["redis-server"], [], ["redis"])
-    assert set(found["paths"]) == {"/etc/redis/*", "/etc/systemd/system/redis-server.service.d/*"}
+    found = plan(
+        look(*REDIS, packaged=["/etc/redis/redis.conf"], services=["cache", "registry", "web"]), ["redis"], NAMES
+    )
+    assert (found["stop"], goes_on(found), found["services"]) == (["redis-server"], [], ["cache"])
+    assert set(found["paths"]) == set(REDIS)
+
+
+def test_a_service_of_another_stays_although_it_has_our_name():
+    consul = {"services": {"cache": {"Service": "cache", "Meta": {}}}}
+    assert plan(look(*REDIS, consul=consul), ["redis"], NAMES)["services"] == []
 
 
 def test_a_redis_with_settings_of_the_user_goes_on():
     found = plan(look(*REDIS, others=["/etc/redis/redis.conf"]), ["redis"])
-    assert (found["stop"], found["after"]) == ([], [{"unit": "redis-server", "state": "restarted"}])
+    assert (found["stop"], goes_on(found)) == ([], ["redis-server"])
+    assert found["goes_on"][0]["reads"] and not found["goes_on"][0]["reload_reads"]
 
 
 @pytest.mark.parametrize(
-    ("file", "goes_on"), [("/etc/nginx/conf.d/nginx_lb.conf", False), ("/etc/nginx/conf.d/a.conf", True)]
+    ("file", "is_ours"), [("/etc/nginx/sites-enabled/zz_nginx_lb.conf", True), ("/etc/nginx/conf.d/a.conf", False)]
 )
-def test_nginx_goes_on_for_servers_of_the_user(file, goes_on):
-    nginx = {"config": {"servers": [{"file": file}]}}
-    found = plan(look("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/nginx_lb.conf", nginx=nginx), ["nginx_lb"])
-    assert found["stop"] == ([] if goes_on else ["nginx"])
-    assert found["after"] == ([{"unit": "nginx", "state": "reloaded"}] if goes_on else [])
+def test_nginx_goes_on_for_servers_of_the_user(file, is_ours):
+    nginx = {"config": {"servers": [{"file": file}], "error": None}}
+    found = plan(look("/etc/nginx/nginx.conf", "/etc/nginx/sites-enabled/zz_nginx_lb.conf", nginx=nginx), ["nginx_lb"])
+    assert (found["stop"], goes_on(found)) == ((["nginx"], []) if is_ours else ([], ["nginx"]))
+
+
+def test_a_file_that_the_user_has_placed_with_the_module_is_no_layer():
+    assert present(look("/etc/nginx/conf.d/shop.conf", "/etc/consul.d/site.json", "/etc/redis/more.conf")) == []
+
+
+def test_nginx_goes_on_if_its_configuration_could_not_be_read():
+    nginx = {"config": {"error": "/etc/nginx/conf.d/a.conf: line 1: '}' is missing at the end", "servers": []}}
+    found = plan(look("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/zz_nginx_lb.conf", nginx=nginx), ["nginx_lb"])
+    assert (found["stop"], goes_on(found)) == ([], ["nginx"])
 
 
 def test_a_docker_engine_is_never_stopped():
     containers = [("mydemo", {"dockyard_service": "mydemo"}), ("shop", {"dockyard_service": "shop"}), ("theirs", {})]
-    found = plan(look(containers=containers, services=["mydemo", "shop", "web"]), ["docker_host"])
+    host = look(containers=containers, services=["mydemo", "shop", "web"])
+    found = plan(host, ["docker_host", "mydemo"])
     assert found["containers"] == ["mydemo", "shop"]
     assert found["services"] == ["mydemo", "shop"]
-    assert (found["stop"], found["after"]) == ([], [{"unit": "docker", "state": "reloaded"}])
+    assert (found["stop"], goes_on(found)) == ([], ["docker"])
 
 
-def test_who_reads_the_resolver_settings_is_told():
-    host = look(*CONSUL, "/etc/systemd/resolved.conf.d/consul.conf")
-    found = plan(host, ["consul_agent"])
-    assert found["stop"] == ["consul"]
-    assert found["after"] == [{"unit": "systemd-resolved", "state": "restarted"}]
+def test_the_app_stays_on_a_host_that_leaves_docker_host_alone():
+    containers = [("mydemo", {"dockyard_service": "mydemo"}), ("shop", {"dockyard_service": "shop"})]
+    assert plan(look(containers=containers), ["docker_host"])["containers"] == ["shop"]
+
+
+def test_what_manages_the_resolver_goes_on():
+    found = plan(look(*CONSUL, running=["consul", "systemd-resolved"]), ["consul_agent"])
+    assert (found["stop"], goes_on(found)) == (["consul"], ["systemd-resolved"])
+
+
+def test_a_server_of_a_cluster_that_works():
+    consul = {"services": {}, "server": True, "leader": "192.0.2.1:8300"}
+    assert plan(look(*CONSUL, consul=consul), ["consul_agent"])["serves"] is True
+    assert plan(look(*CONSUL, consul={**consul, "leader": ""}), ["consul_agent"])["serves"] is False
+    assert plan(look(*CONSUL, consul={**consul, "server": False}), ["consul_agent"])["serves"] is False
+    assert plan(look(*CONSUL, *REDIS, consul=consul), ["redis"])["serves"] is False
+
+
+def test_a_unit_that_would_start_at_the_next_boot_is_stopped_too():
+    host = look(*REDIS, packaged=["/etc/redis/redis.conf"], running=[])
+    host.known["units"]["redis-server"] = {"active": "failed", "enabled": "enabled"}
+    assert plan(host, ["redis"])["stop"] == ["redis-server"]
+
+
+def test_the_groups_of_a_server_in_a_group_with_another_name():
+    variables = {"inventory_hostname": "a", "group_names": ["raft"], "groups": {"raft": ["a"]}}
+    assert groups_of(variables) == ["raft"]
+    assert groups_of({**variables, "consul_agent_servers_group": "raft"}) == ["raft", "consul_server"]
 
 
 def test_a_unit_that_does_not_run_is_left_alone():

@@ -135,6 +135,23 @@ def test_the_servers_to_look_at_before_a_token_is_made(given, hostvars, expected
     assert site_values(variables).acl_server_candidates == expected
 
 
+@pytest.mark.parametrize(
+    ("agent", "ready"),
+    [
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "deny"}, True),
+        ({"leader": "192.0.2.1:8300"}, True),  # it does not tell everybody its policy
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "disabled"}, False),
+        ({"leader": ""}, False),
+        ({}, False),
+    ],
+)
+def test_whether_a_server_takes_tokens_now(agent, ready):
+    hostvars = {"c1": server("active")}
+    hostvars["c1"]["ansible_facts"]["dockyard_host"]["consul"] = agent
+    variables = {**HOST, "groups": {"consul_server": ["c1"]}, "hostvars": hostvars}
+    assert site_values(variables).acl_server_ready is ready
+
+
 def test_only_the_facts_of_servers_are_read():
     """As Ansible's hostvars are: reading a host templates all of its variables."""
 

@@ -25,7 +25,7 @@ node_meta {{ owner = "{SECRET}" }}
 
 
 def agent(config_dirs=(), config_files=(), **options):
-    return {"config_dirs": list(config_dirs), "config_files": list(config_files), "options": options}
+    return {"config_dirs": list(config_dirs), "config_files": list(config_files), "options": options, "data_dir": None}
 
 
 def write(folder, **files):
@@ -134,3 +134,12 @@ def test_the_settings_of_an_agent_are_those_of_its_files_and_options(tmp_path):
 def test_a_folder_that_does_not_exist(tmp_path):
     one = agent([str(tmp_path / "none")])
     assert look_at_config([one], [str(tmp_path / "none")], []) == {} and one["files"] == []
+
+
+def test_a_data_folder_that_is_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    for configured, wanted in {"link": "link", "disk": "disk", "other": "disk"}.items():
+        one = {**agent(data_dir=str(tmp_path / configured)), "data_dir": str(tmp_path / "disk")}
+        look_at_config([one], [], [])
+        assert one["data_dir"] == str(tmp_path / wanted)

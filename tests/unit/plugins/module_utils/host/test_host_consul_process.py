@@ -118,6 +118,9 @@ def test_an_agent_in_a_container(proc):
         os.makedirs(f"{folder}/{pid}/ns")
         os.symlink(namespace, f"{folder}/{pid}/ns/pid")
     assert look_at_processes(folder)[0]["contained"]
+    for pid, namespace in {"42": "net:[2]", "self": "net:[1]"}.items():
+        os.symlink(namespace, f"{folder}/{pid}/ns/net")
+    assert look_at_processes(folder) == [], "with a network of its own it is another host"
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,9 @@ def engine(tmp_path):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps(said[self.path]).encode() if self.path in said else b""
-            self.send_response(200 if self.path in said else 404)
+            answer = said.get(self.path, 404)
+            body = b"" if isinstance(answer, int) else json.dumps(answer).encode()
+            self.send_response(answer if isinstance(answer, int) else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -185,6 +186,37 @@ def test_an_engine_that_is_silent_or_gone(tmp_path):
         silent.bind(path)
         silent.listen()
         assert "no answer within 0.2 s" in look_at_docker(docker)["error"]
+
+
+def test_the_process_of_the_unit_counts_before_the_pid_file(engine, tmp_path):
+    """With pidfile in daemon.json, the file is in another place."""
+    said, docker = engine
+    said["/info"], said["/containers/json?all=1"] = INFO, []
+    docker.pid_file = str(tmp_path / "none.pid")
+    docker.unit_pid = os.getpid()
+    assert look_at_docker(docker)["error"] is None
+
+
+def listed(name):
+    return {"Id": name, "Names": [f"/{name}"], "Image": f"web@{DIGEST}", "ImageID": ID, "State": "running", "Status": ""}
+
+
+def test_each_part_is_kept_if_another_fails(engine):
+    said, docker = engine
+    said["/info"], said["/containers/json?all=1"] = INFO, [listed("web"), listed("slow"), listed("after")]
+    said["/containers/web/json"] = said["/containers/after/json"] = WHOLE
+    said["/containers/slow/json"] = 500
+    seen = look_at_docker(docker, ["web:1"])
+    assert "/containers/slow/json" in seen["error"] and "HTTP 500" in seen["error"]
+    assert (seen["version"], seen["live_restore"]) == ("26.1.5", True)
+    assert isinstance(seen["flags"], list)
+    assert [one["name"] for one in seen["containers"]] == ["web"]
+    assert seen["images"] == {"web:1": None}
+
+    said["/info"] = 500
+    seen = look_at_docker(docker)
+    assert "/info" in seen["error"] and "live_restore" not in seen
+    assert [one["name"] for one in seen["containers"]] == ["web"] and "flags" in seen
 
 
 def test_a_repository_without_its_tag():

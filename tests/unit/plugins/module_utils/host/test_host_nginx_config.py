@@ -81,7 +81,10 @@ def test_the_text_of_a_file_that_may_hold_secrets_is_not_returned(host):
 
 
 def test_no_configuration(host):
-    assert look_at_config({}, host({}))["error"] == "/etc/nginx/nginx.conf does not exist"
+    seen = look_at_config({}, host({}))
+    assert seen["error"] == "/etc/nginx/nginx.conf does not exist"
+    assert (seen["servers"], seen["includes"], seen["worker_connections"]) == ([], [], None)
+    assert seen.keys() == look_at_config({}, host({"etc/nginx/nginx.conf": DEBIAN})).keys()
 
 
 def test_a_file_that_cannot_be_read_hides_no_other(host):
@@ -106,6 +109,13 @@ def test_a_long_table_is_not_read(host, monkeypatch):
     monkeypatch.setattr(nginx_config, "LARGEST_FILE", 1000)
     root = host({"etc/nginx/nginx.conf": DEBIAN, "etc/nginx/conf.d/geo.conf": "broken {" * 1000})
     assert look_at_config({}, root)["error"] is None
+
+
+@pytest.mark.parametrize("text", ["server { listen 80; }", "include more.conf;"])
+def test_a_large_file_that_may_have_servers(host, monkeypatch, text):
+    monkeypatch.setattr(nginx_config, "LARGEST_FILE", 1000)
+    root = host({"etc/nginx/nginx.conf": DEBIAN, "etc/nginx/conf.d/large.conf": "# a table\n" * 200 + text})
+    assert look_at_config({}, root)["error"] == "/etc/nginx/conf.d/large.conf: it is larger than 1 MiB"
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_wrong(said, given, text):
     assert said("docker_host", given) == [text]
 
 
-def host(users=(), ours=(), engine=(), error=None, packages=(), paths=()):
+def host(users=(), ours=(), engine=(), error=None, packages=(), paths=(), active="active"):
     """A look at a host that has an engine already."""
     settings = {
         name: {"digest": look.digest(canonical(value)), "placed": placed}
@@ -78,11 +78,13 @@ def host(users=(), ours=(), engine=(), error=None, packages=(), paths=()):
         "packages": dict(packages),
         "paths": {key: {"type": "file"} for key in paths},
         "programs": {"dockerd": "/usr/sbin/dockerd"},
+        "units": {"docker": {"active": active}},
     }
 
 
 EXTRA = "docker_host_daemon_extra"
 ONE = {"containers": [{"name": "web"}]}
+SILENT = {"error": "GET /info at /var/run/docker.sock: no answer within 5 s"}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,14 @@ ONE = {"containers": [{"name": "web"}]}
         ({EXTRA: {"bip": "172.31.7.1/24"}}, host()),
         ({}, host(paths=["/run/user/1000/docker.pid"])),
         ({"docker_host_restart_serial": "25%"}, host()),
+        # a data-root that is placed, and stays
+        ({EXTRA: {"data-root": "/srv/docker"}}, host(ours={"data-root": "/srv/docker"}, engine=ONE)),
+        # one that goes, without containers, and one that is the user's
+        ({}, host(ours={"data-root": "/srv/docker"})),
+        ({}, host({"data-root": "/srv/docker"}, engine=ONE)),
+        # an engine that does not run, and does not lose anything
+        ({}, host(engine={"error": "the engine does not run", "live_restore": None}, active="failed")),
+        ({}, host({"data-root": "/srv/docker"}, engine=SILENT, active="inactive")),
     ],
 )
 def test_right_on_a_host_with_an_engine(said, given, known):
@@ -166,7 +176,24 @@ def test_right_on_a_host_with_an_engine(said, given, known):
             host({"data-root": "/var/lib/docker"}, engine=ONE),
             (
                 f"{EXTRA} has data-root '/srv/docker', and /etc/docker/daemon.json on the host does not. The engine has a container,"
-                f" which it would lose. Remove them first, or remove data-root from {EXTRA}."
+                f" which it would lose. Remove it first, or remove data-root from {EXTRA}."
+            ),
+        ),
+        (
+            {},
+            host(ours={"data-root": "/srv/docker"}, engine=ONE),
+            (
+                f"{EXTRA} does not have data-root any more, so the role would remove it from /etc/docker/daemon.json. The engine has"
+                f" a container, which it would lose. Remove it first, or set data-root in {EXTRA} to the value in that file."
+            ),
+        ),
+        (
+            {},
+            host(engine=SILENT),
+            (
+                "The Docker engine of web1 runs, and could not be read: GET /info at /var/run/docker.sock: no answer within 5 s. The"
+                " role does not change an engine that may lose containers. Check the engine (docker info, journalctl -u docker),"
+                " then run again."
             ),
         ),
         (
@@ -187,7 +214,7 @@ def test_right_on_a_host_with_an_engine(said, given, known):
         ),
         (
             {},
-            host(engine={"error": "the engine does not run"}, paths=["/run/user/1000/docker.pid"]),
+            host(engine={"error": "the engine does not run"}, paths=["/run/user/1000/docker.pid"], active="inactive"),
             (
                 "This host has a rootless engine of the user 1000, and no other engine runs. Stop it, or remove the host from the"
                 " group docker_host."
@@ -217,3 +244,14 @@ def test_other_nameservers(values):
             " use, or remove dns from the file."
         )
     ]
+
+
+def test_an_engine_that_does_not_run_may_have_containers(values):
+    """A wrong setting may be why it does not run, so the run goes on."""
+    engine = {"error": "the engine does not run"}
+    given = {"docker_host_dns": ["10.0.0.11"], EXTRA: {"data-root": "/srv/docker"}}
+    (problem,) = CHECKS["docker_host"](values("docker_host", given, look=host(engine=engine, active="inactive")))
+    assert problem.is_warning and problem.text == (
+        f"{EXTRA} has data-root '/srv/docker', and /etc/docker/daemon.json on the host does not. The engine does not run, so its"
+        f" containers are not known. It would lose them. To keep them, remove data-root from {EXTRA}."
+    )

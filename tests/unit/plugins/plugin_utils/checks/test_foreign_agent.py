@@ -126,7 +126,7 @@ def test_without_the_word_of_the_user(says):
         consul_config={SERVER_FILE: file("client_addr", "limits.rpc_rate", "ui", "acl.tokens.agent", "cert_file")},
     )
     texts = says(look, CLIENT, consul_agent_adopt=False)
-    assert len(texts) == 4 and all("Set consul_agent_adopt to true" in text for text in texts)
+    assert len(texts) == 4 and all("With consul_agent_adopt: true, it is " in text for text in texts)
     agent, file_, unit_, drop_in_ = texts
     assert (
         "(process 42, the unit old)" in agent
@@ -176,6 +176,13 @@ def test_a_file_that_cannot_be_read(one, says):
     look = looked(consul_config={SERVER_FILE: file(error="line 3: a value is expected")})
     assert f"{SERVER_FILE} was not placed by this collection, and cannot be read (line 3: a value" in one(look)
     assert says(look, consul_agent_kept_files=[SERVER_FILE]) == []
+
+
+def test_a_file_elsewhere_that_cannot_be_read(one, says):
+    path = "/srv/consul/old.hcl"
+    look = looked(consul__running__files=[path], consul_config={path: file(error="Permission denied")})
+    assert one(look).startswith(f"{path}, which the agent of this host uses, cannot be read (Permission denied)")
+    assert says(look, consul_agent_kept_files=[path]) == []
 
 
 def test_a_file_with_services_that_the_agent_of_the_role_cannot_read(one, says):

@@ -194,6 +194,7 @@ def test_services_that_nobody_has_set(said):
     ]
 
 
+CONF = "/etc/nginx/nginx.conf"
 SITE = "/etc/nginx/sites-enabled/zz_nginx_lb.conf"
 
 
@@ -201,7 +202,7 @@ SITE = "/etc/nginx/sites-enabled/zz_nginx_lb.conf"
 def on_host(values):
     """The problems and the warnings on a host where nginx has this configuration."""
 
-    def on_host(given=(), placed=False, **config):
+    def on_host(given=(), placed=False, drifted=False, missing=False, packages=(), **config):
         there = {
             "error": None,
             "worker_connections": "768",
@@ -213,8 +214,11 @@ def on_host(values):
         }
         look = {
             "nginx": {"version": "1.22.1", "error": None, "config": there},
-            "paths": {SITE: {"type": "file"}} if placed else {},
-            "patterns": ["/etc/nginx/sites-enabled/*"],
+            "paths": {} if missing else {CONF: {"type": "file"}, **({SITE: {"type": "file"}} if placed else {})},
+            "patterns": [CONF, "/etc/nginx/sites-enabled/*"],
+            "placed": [SITE, CONF] if drifted else [SITE] if placed else [],
+            "origins": {},
+            "packages": {"nginx": "1.22.1-9", "nginx-common": "1.22.1-9", **dict(packages)},
         }
         found = list(CHECKS["nginx_lb"](values("nginx_lb", {SERVICES: [SHOP], **dict(given)}, look=look)))
         return [one.text for one in found if not one.is_warning], [one.text for one in found if one.is_warning]
@@ -263,3 +267,39 @@ def test_a_configuration_that_cannot_be_read(on_host):
     assert problems == [] and warnings[0].startswith(
         "The configuration of nginx could not be read: /etc/nginx/nginx.conf: line 1"
     )
+
+
+def test_an_nginx_conf_that_cannot_be_read(on_host):
+    """Whether nginx would read the file of the role is not known."""
+    error = "/etc/nginx/nginx.conf: line 1: ';' is missing at the end"
+    problems, _warnings = on_host(includes=[], error=error)
+    assert problems == [
+        f"The configuration of nginx on web1 could not be read: {error}. The role cannot tell whether nginx includes"
+        " /etc/nginx/conf.d/*.conf. Correct that file, or set nginx_lb_nginx_conf to 'replace'."
+    ]
+    assert on_host({"nginx_lb_nginx_conf": "replace"}, includes=[], error=error)[0] == []
+
+
+def test_an_nginx_without_its_usual_configuration(on_host):
+    error = "/etc/nginx/nginx.conf does not exist"
+    given = {"includes": [], "error": error, "missing": True, "worker_connections": None}
+    (problem,), _warnings = on_host(**given)
+    assert "could not be read: /etc/nginx/nginx.conf does not exist." in problem
+    built = {**given, "packages": {"nginx": "", "nginx-common": ""}}
+    for mode in ("auto", "replace", "keep"):
+        assert on_host({"nginx_lb_nginx_conf": mode}, **built)[0] == [
+            "web1 has an nginx that is of no Debian package, and does not read /etc/nginx/nginx.conf. The role manages the nginx of"
+            " a package. Remove the other one, then run again."
+        ]
+
+
+def test_an_nginx_conf_that_was_changed_after_it_was_placed(on_host):
+    problems, warnings = on_host(placed=True, drifted=True, worker_connections="4096")
+    assert problems == []
+    assert warnings == [
+        "/etc/nginx/nginx.conf was changed after the role placed it, so the role leaves it as it is. Set nginx_lb_nginx_conf to"
+        " 'keep' if that is what you want, or to 'replace' to have it replaced."
+    ]
+    for mode in ("keep", "replace"):
+        assert on_host({"nginx_lb_nginx_conf": mode}, placed=True, drifted=True, worker_connections="4096") == ([], [])
+    assert on_host(placed=True, drifted=True, nginx_conf="events { }") == ([], []), "it is as it was placed"
