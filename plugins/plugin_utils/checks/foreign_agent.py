@@ -39,6 +39,13 @@ def several(v: Values) -> Iterator[Problem]:
                 f"The agent of this host (process {agent['pid']}) runs in a container, which the role cannot take over."
                 " Remove the container first, and move the agent's data to the host.",
             )
+        elif agent.get("main") is False and agent["unit"] != adoption.UNIT:
+            yield Problem(
+                "consul_agent_adopt",
+                f"The agent of this host (process {agent['pid']}, the unit {agent['unit']}) was started by a program that is not"
+                " Consul, such as cron, a supervisor or a login, which a takeover leaves alone. Remove the agent from what"
+                f" starts it there. Then end it with 'kill -9 {agent['pid']}', as it may leave the cluster at SIGTERM.",
+            )
 
 
 def data_dir(v: Values) -> Iterator[Problem]:

@@ -248,10 +248,20 @@ def test_data_of_an_agent_that_does_not_run(one, says):
         ({"consul__running__settings": {"advertise_addr": "10.0.0.9"}}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
         ({"consul__running__settings": {"ports.serf_lan": 9301}}, {}, "Set {ports: {serf_lan: 9301}}"),
         ({"consul__running__contained": True}, {}, "runs in a container"),
+        (
+            {"consul__running__main": False, "consul__running__unit": "cron"},
+            {},
+            "The agent of this host (process 42, the unit cron) was started by a program that is not Consul",
+        ),
     ],
 )
 def test_what_the_cluster_knows_the_node_by(one, more, given, text):
     assert text in one(looked(**more), **given)
+
+
+def test_an_agent_that_its_own_unit_starts_by_a_script(says):
+    """The unit of the role takes the place of this one."""
+    assert says(looked(consul__running__main=False)) == []
 
 
 @pytest.mark.parametrize(
