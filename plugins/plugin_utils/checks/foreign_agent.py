@@ -48,6 +48,19 @@ def several(v: Values) -> Iterator[Problem]:
             )
 
 
+def silent(v: Values) -> Iterator[Problem]:
+    """A server is not stopped unless it says that the others have the quorum."""
+    agent, answers = one(v), v.look.get("consul") or {}
+    errors = answers.get("errors") or {}
+    if agent and agent.get("server") and "self" in errors and "leader" not in {*errors, *answers}:
+        yield Problem(
+            "consul_agent_adopt",
+            "The agent of this server does not answer at 127.0.0.1:8500. Nobody could tell whether the cluster would go on while it"
+            ' is replaced. Let it answer there, for example with addresses = {http = "127.0.0.1"} and ports = {http = 8500}'
+            " in its configuration, and restart it.",
+        )
+
+
 def data_dir(v: Values) -> Iterator[Problem]:
     name = "consul_agent_data_dir"
     for agent in adoption.site_agents(v.look):
@@ -265,4 +278,4 @@ def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:
     return {key for path in agent.get("files") or [] if path in files for key in files[path]["keys"]}
 
 
-CHECKS = [several, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]
+CHECKS = [several, silent, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]

@@ -248,6 +248,7 @@ def test_data_of_an_agent_that_does_not_run(one, says):
         ({"consul__running__settings": {"advertise_addr": "10.0.0.9"}}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
         ({"consul__running__settings": {"ports.serf_lan": 9301}}, {}, "Set {ports: {serf_lan: 9301}}"),
         ({"consul__running__contained": True}, {}, "runs in a container"),
+        ({"consul": {"errors": {"self": "refused"}}}, {}, "does not answer at 127.0.0.1:8500"),
         (
             {"consul__running__main": False, "consul__running__unit": "cron"},
             {},
@@ -257,6 +258,18 @@ def test_data_of_an_agent_that_does_not_run(one, says):
 )
 def test_what_the_cluster_knows_the_node_by(one, more, given, text):
     assert text in one(looked(**more), **given)
+
+
+@pytest.mark.parametrize(
+    "errors, role, server",
+    [
+        ({"self": "no answer"}, CLIENT, False),
+        ({"self": "403", "leader": "500 No cluster leader"}, "consul_server", True),
+    ],
+)
+def test_an_agent_that_need_not_be_asked_for_the_quorum(says, errors, role, server):
+    """A client is no part of it, and a server without a leader has answered."""
+    assert says(looked(consul={"errors": errors}, consul__running__server=server), role) == []
 
 
 def test_an_agent_that_its_own_unit_starts_by_a_script(says):
