@@ -51,7 +51,7 @@ def running(wanted, proc="/proc"):
     for one in wanted:
         now = process(proc, str(one["pid"])) if os.path.isdir(f"{proc}/{one['pid']}") else None
         if now and abs(now["started"] - one["started"]) < SAME_START:
-            found.append(Replaced(now["pid"], now["unit"], now["user"]))
+            found.append(Replaced(now["pid"], now["unit"], one["user"]))
     return found
 
 

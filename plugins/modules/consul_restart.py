@@ -64,6 +64,9 @@ options:
       unit:
         description: The systemd unit that it belongs to, if any.
         type: str
+      user:
+        description: The user that it runs as.
+        type: str
   data_dir:
     description:
       - The data folder of the agent. If an agent in O(replaces) ran as another user, its files are given to the user C(consul).
@@ -263,6 +266,7 @@ def main():
                     "pid": {"type": "int", "required": True},
                     "started": {"type": "int", "required": True},
                     "unit": {"type": "str"},
+                    "user": {"type": "str"},
                 },
             },
             "data_dir": {"type": "path"},

@@ -132,7 +132,7 @@ def replaced_agents(look: Look) -> list[dict[str, Any]]:
     """The foreign agents, and those that a run which was killed has left with a configuration that it had moved, as the module
     consul_restart takes them."""
     found = foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
-    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in found]
+    return [{name: agent[name] for name in ("pid", "started", "unit", "user")} for agent in found]
 
 
 def is_left_over(look: Look, agent: Mapping[str, Any]) -> bool:

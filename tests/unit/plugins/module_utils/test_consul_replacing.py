@@ -95,12 +95,12 @@ def test_the_data_of_an_agent_that_ran_as_root(service):
 
 
 def test_what_still_runs(monkeypatch):
-    found = {"1": {"pid": 1, "started": 5_000_000, "unit": "old", "user": "consul"}, "2": None}
+    found = {"1": {"pid": 1, "started": 5_000_000, "unit": "old"}, "2": None}
     monkeypatch.setattr(consul_replacing, "process", lambda _proc, pid: found[pid])
     monkeypatch.setattr(consul_replacing.os.path, "isdir", lambda path: path != "/proc/3")
-    wanted = [{"pid": pid, "started": 5_000_100, "unit": "old"} for pid in (1, 2, 3)]
+    wanted = [{"pid": pid, "started": 5_000_100, "unit": "old", "user": "hashi"} for pid in (1, 2, 3)]
     (one,) = running(wanted)
-    assert str(one) == "the agent of old (process 1)"
+    assert str(one) == "the agent of old (process 1)" and one.user == "hashi"
     assert running([{"pid": 1, "started": 9_000_000, "unit": "old"}]) == [], "another process with the same number"
 
 

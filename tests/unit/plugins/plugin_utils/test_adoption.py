@@ -17,6 +17,7 @@ AGENT = {
     "pid": 42,
     "started": 7,
     "unit": "consul",
+    "user": "root",
     "config_dirs": ["/etc/consul.d/"],
     "config_files": [],
     "options": {},
@@ -75,7 +76,7 @@ def test_the_id_of_a_node_that_nobody_has_looked_at():
 )
 def test_agents_of_others(agent, placed, is_foreign):
     look = {"consul": {"running": [{**AGENT, **agent}]}, **({} if placed is None else {"placed": placed})}
-    replaced = [{"pid": 42, "started": 7, "unit": agent.get("unit", "consul")}]
+    replaced = [{"pid": 42, "started": 7, "unit": agent.get("unit", "consul"), "user": "root"}]
     assert replaced_agents(facts(**look)) == (replaced if is_foreign else [])
     assert replaced_agents(facts(**look, changed=["consul"])) == [], "it was restarted by this run"
 
