@@ -121,11 +121,21 @@ def moved_files(look: Look, kept: Collection[str]) -> list[str]:
 
 
 def moved_from(look: Look) -> list[str]:
-    """The folders from which this run has moved such files, or the keyring: what they held is in force until the agent
-    restarts."""
+    """The folders from which this run has moved such files, or from which this or an earlier one has removed the keyring: what
+    they held is in force until the agent restarts. For files of an earlier run there is C(is_left_over)."""
     moved = {file.path for file in _foreign_files(look) if file.path in look.changed}
     moved |= {path for path in look.changed if path.endswith("/serf/local.keyring")}
+    moved |= {f"{agent['data_dir']}/serf/local.keyring" for agent in agents(look) if _has_lost_keyring(look, agent)}
     return sorted({path.rpartition("/")[0] for path in moved})
+
+
+def _has_lost_keyring(look: Look, agent: Mapping[str, Any]) -> bool:
+    """A client that is alone, and has no keyring. One that starts with a key makes one."""
+    found = data_of(look, agent)
+    return (
+        not (agent.get("server") or _known(look, "leader") or found.get("error"))
+        and found.get("gossip_key_digests") == []
+    )
 
 
 def replaced_agents(look: Look) -> list[dict[str, Any]]:

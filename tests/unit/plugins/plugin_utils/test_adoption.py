@@ -137,6 +137,27 @@ def test_files_that_are_moved():
     assert moved_from(later) == ["/etc/consul.d", f"{UNIT}.d"]
 
 
+@pytest.mark.parametrize(
+    "digests, leader, server, is_gone",
+    [
+        ([], None, False, True),
+        (["a"], None, False, False),
+        (None, None, False, False),
+        ([], "192.0.2.1:8300", False, False),
+        ([], None, True, False),
+    ],
+)
+def test_a_keyring_that_a_killed_run_has_removed(digests, leader, server, is_gone):
+    """The client still has the key that was in it. An agent that has started with a key has a keyring."""
+    look = facts(
+        consul={"running": [{**AGENT, "server": server}], "leader": leader},
+        consul_data={"/opt/consul": {"gossip_key_digests": digests, "error": None}},
+        placed=[MAIN],
+    )
+    assert moved_from(look) == (["/opt/consul/serf"] if is_gone else [])
+    assert moved_from({FACT: {**look[FACT], "changed": ["consul"]}}) == [], "this run has restarted it"
+
+
 def test_settings_under_their_newest_names():
     settings = {"ui": True, "ca_file": "/ca", "verify_server_hostname": True, "ports.dns": 53}
     assert adoption.current({"settings": settings}) == {
