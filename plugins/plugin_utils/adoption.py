@@ -139,10 +139,13 @@ def _has_lost_keyring(look: Look, agent: Mapping[str, Any]) -> bool:
 
 
 def replaced_agents(look: Look) -> list[dict[str, Any]]:
-    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved, as the module
-    consul_restart takes them."""
-    found = foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
-    return [{name: agent[name] for name in ("pid", "started", "unit", "user")} for agent in found]
+    """The agents that a takeover ends, as the module consul_restart takes them."""
+    return [{name: agent[name] for name in ("pid", "started", "unit", "user")} for agent in agents_to_replace(look)]
+
+
+def agents_to_replace(look: Look) -> list[dict[str, Any]]:
+    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved."""
+    return foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
 
 
 def is_left_over(look: Look, agent: Mapping[str, Any]) -> bool:

@@ -21,8 +21,8 @@ HOW_TO = "docs/adopt.md of the collection has the steps"
 
 
 def one(v: Values) -> dict[str, Any] | None:
-    """The foreign agent of the host."""
-    return next(iter(adoption.foreign_agents(v.look)), None)
+    """The foreign agent of the host, or what a killed run has left of one."""
+    return next(iter(adoption.agents_to_replace(v.look)), None)
 
 
 def several(v: Values) -> Iterator[Problem]:

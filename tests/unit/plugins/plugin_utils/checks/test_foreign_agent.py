@@ -261,6 +261,27 @@ def test_what_the_cluster_knows_the_node_by(one, more, given, text):
 
 
 @pytest.mark.parametrize(
+    "more, given, text",
+    [
+        ({"node": "web9"}, {}, "Set consul_agent_node_name to web9."),
+        ({"datacenter": "dc9"}, {}, "Set consul_agent_datacenter to dc9."),
+        ({"address": "10.0.0.9"}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
+        ({"errors": {"self": "refused"}}, {}, "does not answer at 127.0.0.1:8500"),
+        ({}, {"consul_agent_acl_management_token": ""}, "The site needs a management token of this cluster"),
+    ],
+)
+def test_an_agent_that_a_killed_run_has_left(one, says, more, given, text):
+    """Its files were moved and it has not restarted: the inventory may have been changed since."""
+    main = "/etc/consul.d/consul.json"
+    look = looked(placed=[main], consul=more, consul__running__files=[main])
+    look["consul_config"] = {main: file("server", "encrypt", placed=True, settings=SETTINGS)}
+    backup = "/var/backups/dockyard/etc/consul.d/server.hcl.20261127T034157Z"
+    assert says(look, consul_agent_adopt=False, **given) == [], "the agent of the role"
+    look["paths"][backup] = {"type": "file", "mtime": 8}
+    assert text in one(look, consul_agent_adopt=False, **given)
+
+
+@pytest.mark.parametrize(
     "errors, role, server",
     [
         ({"self": "no answer"}, CLIENT, False),
