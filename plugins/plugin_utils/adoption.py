@@ -120,6 +120,13 @@ def moved_files(look: Look, kept: Collection[str]) -> list[str]:
     return [file.path for file in foreign_files(look) if file.path not in {*kept, *OUR_FILES} and file.kind != "unit"]
 
 
+def kept_config_files(look: Look, moved: Collection[str]) -> list[str]:
+    """The files of the user that the agent of the role reads."""
+    files = (look.known.get("consul_config") or {}).items()
+    gone = {*moved, *OUR_FILES, *look.changed}
+    return sorted(path for path, file in files if _is_read(path) and not file["placed"] and path not in gone)
+
+
 def moved_from(look: Look) -> list[str]:
     """The folders from which this run has moved such files, or from which this or an earlier one has removed the keyring: what
     they held is in force until the agent restarts. For files of an earlier run there is C(is_left_over)."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.filter.kept_config_files import kept_config_files
 from ansible_collections.dockyard.consul.plugins.filter.moved_files import moved_files
 from ansible_collections.dockyard.consul.plugins.filter.moved_from import moved_from
 from ansible_collections.dockyard.consul.plugins.filter.node_id import node_id
@@ -135,6 +136,16 @@ def test_files_that_are_moved():
     later = facts(**FOREIGN, changed=["/etc/consul.d/a.hcl", DROP_INS[0], "/etc/consul.d/start.json", "/etc/consul.d"])
     assert moved_files(later, ["/etc/consul.d/kept.hcl"]) == []
     assert moved_from(later) == ["/etc/consul.d", f"{UNIT}.d"]
+
+
+def test_files_that_the_agent_of_the_role_goes_on_to_read():
+    """consul.json is replaced, and /srv/consul.hcl is not read."""
+    looked = facts(**FOREIGN)
+    stay = ["/etc/consul.d/00-log_level.hcl", "/etc/consul.d/kept.hcl", "/etc/consul.d/web.hcl"]
+    assert kept_config_files(looked, moved_files(looked, ["/etc/consul.d/kept.hcl"])) == stay
+    later = facts(**FOREIGN, changed=["/etc/consul.d/a.hcl"])
+    assert kept_config_files(later, []) == stay, "it has been moved"
+    assert kept_config_files({}, []) == []
 
 
 @pytest.mark.parametrize(

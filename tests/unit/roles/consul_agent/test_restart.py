@@ -56,3 +56,12 @@ def test_the_data_folder_belongs_to_the_agent_that_still_runs(replaced, owner):
     templar = Templar(loader=DataLoader(), variables={**FIRST, "__consul_agent_replaced": replaced})
     folder = templar.template(trust_as_template(files[0]["owner"]))
     assert folder == owner
+
+
+def test_what_the_agent_will_read_is_judged_as_a_whole():
+    task = yaml.safe_load((ROLE / "tasks" / "configure.yml").read_text(encoding="utf-8"))[1]
+    variables = {"__consul_agent_binary": "/usr/bin/consul", "__consul_agent_kept_config": ["/etc/consul.d/my web.hcl"]}
+    command = Templar(loader=DataLoader(), variables=variables).template(
+        trust_as_template(task["dockyard.consul.files"]["validate"])
+    )
+    assert command == "/usr/bin/consul validate %s/etc/consul.d '/etc/consul.d/my web.hcl'"
