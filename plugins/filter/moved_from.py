@@ -12,6 +12,7 @@ short_description: The folders from which this run has moved configuration files
 description:
   - Returns the folders of those files that P(dockyard.consul.moved_files#filter) has named and this run has moved. What they held
     is in force until the agent restarts.
+  - Of a client that is alone, returns the folder of its keyring if an earlier run has removed that.
 options:
   _input:
     description: The facts of the host, C(ansible_facts).

@@ -28,7 +28,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Each with its process id (C(pid)), when it started (C(started)), and its systemd unit (C(unit)).
+  description: Each with its process id (C(pid)), when it started (C(started)), its systemd unit (C(unit)), and the user
+    that it runs as (C(user)).
   type: list
   elements: dict
 """

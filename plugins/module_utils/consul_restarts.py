@@ -51,11 +51,12 @@ def refusal(own, healthy, servers, of_site=0):
     )
 
 
-def wait_for_quorum(client, own, seconds, of_site=0):
+def wait_for_quorum(client, own, seconds, of_site=0, must_answer=False):
     """Wait until the cluster can go on without the server at the address OWN. ConsulError if it cannot in time.
 
     After the restart of another server a leader may be missing for some seconds, and Autopilot takes some more to find that
-    server healthy. Returns False if there is no leader: then there is nothing to lose, and a restart may bring one.
+    server healthy. Returns False if there is no leader: then there is nothing to lose, and a restart may bring one. An agent that
+    does not answer counts as one without a leader, unless it MUST_ANSWER.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -67,6 +68,11 @@ def wait_for_quorum(client, own, seconds, of_site=0):
                 trouble = f"Consul is not restarted: the state of the other servers is not known. {error}"
             if not trouble:
                 return True
+        elif leader is None and must_answer:
+            trouble = (
+                f"Consul is not restarted: its API at {client.place} does not answer, so nobody can tell whether the cluster"
+                " would go on without this server. Let the agent answer there (client_addr, ports.http), then run again."
+            )
         if time.monotonic() > deadline:
             if trouble:
                 raise ConsulError(trouble)

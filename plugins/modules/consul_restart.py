@@ -15,6 +15,7 @@ description:
     is disabled.
   - A server is restarted only if enough of the other servers are healthy for the cluster to keep its quorum. The module
     waits up to 20 s for that, and fails otherwise. Without a leader there is no quorum to lose, and the server is restarted.
+  - An agent in O(replaces) on a server must answer at O(host) and O(port). Otherwise the module fails.
   - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
     refused to answer before the restart, or there is no leader, it may refuse after it.
   - If a restart fails, or its host is lost, this run restarts no further agent. The task then fails on each host that is
@@ -62,6 +63,9 @@ options:
         required: true
       unit:
         description: The systemd unit that it belongs to, if any.
+        type: str
+      user:
+        description: The user that it runs as.
         type: str
   data_dir:
     description:
@@ -232,9 +236,13 @@ def execute(module, client):
             client.retries = 0
             client.consistency = "stale"
             if params["server_address"] and decision.step == "restart":
-                has_leader = wait_for_quorum(client, params["server_address"], QUORUM_SECONDS, params["servers"])
+                has_leader = wait_for_quorum(
+                    client, params["server_address"], QUORUM_SECONDS, params["servers"], must_answer=bool(replaced)
+                )
             else:
-                has_leader = bool(known_leader(client))
+                leader = known_leader(client)
+                # The API of another's agent may be at another address. That of this one is not.
+                has_leader = bool(leader) or (leader is None and bool(replaced))
             former, dns = passing(agent_checks(client)), needed_of_dns(params, has_leader)
             if replaced:
                 replace(service, replaced, params["data_dir"])
@@ -258,6 +266,7 @@ def main():
                     "pid": {"type": "int", "required": True},
                     "started": {"type": "int", "required": True},
                     "unit": {"type": "str"},
+                    "user": {"type": "str"},
                 },
             },
             "data_dir": {"type": "path"},

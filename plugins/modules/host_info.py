@@ -511,6 +511,13 @@ consul:
           description: The systemd unit that it belongs to, without C(.service). V(null) if it belongs to none.
           type: str
           sample: consul
+        main:
+          description:
+            - Whether it is the main process of its unit. An agent that cron or a supervisor has started is not.
+            - V(null) if it belongs to no service.
+          returned: unless systemd cannot be asked
+          type: bool
+          sample: true
         started:
           description: When it started, in microseconds since 1970.
           type: int
@@ -859,7 +866,7 @@ def execute(module, client):
 
     look_at_files(params, key, known)
     look_at_units(module, known)
-    look_at_consul(params, client, key, known)
+    look_at_consul(module, client, key, known)
     if params["docker"]:
         engine = docker.Docker(timeout, unit_pid=known.get("units", {}).get("docker", {}).get("pid", 0))
         known["docker"] = docker.look_at_docker(engine, params["docker_images"])
@@ -948,10 +955,21 @@ def look_at_units(module, known):
         known["errors"]["units"] = str(error)
 
 
-def look_at_consul(params, client, key, known):
+def look_at_main_processes(module, known):
+    try:
+        consul_process.mark_main(
+            known["consul"]["running"], known.get("units", {}), lambda names: read_units(module.run_command, names)
+        )
+    except SystemdError as error:
+        known["errors"]["units"] = str(error)
+
+
+def look_at_consul(module, client, key, known):
+    params = module.params
     if params["agent"]:
         known["consul"] = agent.look_at_agent(client, params["node"], params["management"])
         known["consul"]["running"] = consul_process.look_at_processes()
+        look_at_main_processes(module, known)
     if params["checks"]:
         known["checks"] = agent.look_at_checks(client)
     if params["cluster"]:

@@ -153,19 +153,39 @@ def is_taken_over(look: Look) -> bool:
     return MAIN_FILE in (placed(look) or ()) and not foreign_agents(look)
 
 
+def kept_config_files(look: Look, moved: Collection[str]) -> list[str]:
+    """The files of the user that the agent of the role reads."""
+    files = (look.known.get("consul_config") or {}).items()
+    gone, ours = {*moved, *OUR_FILES, *look.changed}, placed(look) or ()
+    return sorted(path for path, _file in files if _is_read(path) and path not in ours and path not in gone)
+
+
 def moved_from(look: Look) -> list[str]:
-    """The folders from which this run has moved such files, or the keyring: what they held is in force until the agent
-    restarts."""
+    """The folders from which this run has moved such files, or from which this or an earlier one has removed the keyring: what
+    they held is in force until the agent restarts. For files of an earlier run there is C(is_left_over)."""
     moved = {file.path for file in _foreign_files(look) if file.path in look.changed}
     moved |= {path for path in look.changed if path.endswith("/serf/local.keyring")}
+    moved |= {f"{agent['data_dir']}/serf/local.keyring" for agent in agents(look) if _has_lost_keyring(look, agent)}
     return sorted({path.rpartition("/")[0] for path in moved})
 
 
+def _has_lost_keyring(look: Look, agent: Mapping[str, Any]) -> bool:
+    """A client that is alone, and has no keyring. One that starts with a key makes one."""
+    found = data_of(look, agent)
+    return (
+        not (agent.get("server") or _known(look, "leader") or found.get("error"))
+        and found.get("gossip_key_digests") == []
+    )
+
+
 def replaced_agents(look: Look) -> list[dict[str, Any]]:
-    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved, as the module
-    consul_restart takes them."""
-    found = foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
-    return [{name: agent[name] for name in ("pid", "started", "unit")} for agent in found]
+    """The agents that a takeover ends, as the module consul_restart takes them."""
+    return [{name: agent[name] for name in ("pid", "started", "unit", "user")} for agent in agents_to_replace(look)]
+
+
+def agents_to_replace(look: Look) -> list[dict[str, Any]]:
+    """The foreign agents, and those that a run which was killed has left with a configuration that it had moved."""
+    return foreign_agents(look) or [agent for agent in agents(look) if is_left_over(look, agent)]
 
 
 def is_left_over(look: Look, agent: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import agents, replaced_agents
+from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import agents, agents_to_replace
 from ansible_collections.dockyard.consul.plugins.plugin_utils.lan_address import host_address
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 
@@ -124,7 +124,9 @@ class SiteValues(Mapping[str, Any]):
         """A server outside the play that this collection did not set up, if a client of the play gets an agent: with auto_encrypt,
         a client gets its certificate from a server of the site. Empty if there is none."""
         server = self.acl_server
-        if server in (self._variables.get("ansible_play_hosts_all") or []) or not replaced_agents(self._look_of(server)):
+        if server in (self._variables.get("ansible_play_hosts_all") or []) or not agents_to_replace(
+            self._look_of(server)
+        ):
             return ""
         hosts = self._variables.get("ansible_play_hosts") or []
         return server if any(map(self._gets_an_agent, hosts)) else ""
@@ -132,7 +134,7 @@ class SiteValues(Mapping[str, Any]):
     def _gets_an_agent(self, host: str) -> bool:
         look = self._look_of(host)
         is_client = host in ((self._variables.get("groups") or {}).get("consul_client") or [])
-        return bool(replaced_agents(look)) or (is_client and not agents(look))
+        return bool(agents_to_replace(look)) or (is_client and not agents(look))
 
     @cached_property
     def secrets_dir(self) -> str:

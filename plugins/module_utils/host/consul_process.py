@@ -13,7 +13,7 @@ import time
 
 from ansible_collections.dockyard.consul.plugins.module_utils.accounts import user_name
 from ansible_collections.dockyard.consul.plugins.module_utils.host.paths import keyed
-from ansible_collections.dockyard.consul.plugins.module_utils.service_state import clock_offset, short_name
+from ansible_collections.dockyard.consul.plugins.module_utils.service_state import clock_offset, full_name, short_name
 
 # The only options whose values are returned; -encrypt, for one, is a secret.
 SHOWN_OPTIONS = {"config-dir": "config_dirs", "config-file": "config_files"}
@@ -37,6 +37,7 @@ NUMBER_OPTIONS = {
     "serf-wan-port": "ports.serf_wan",
     "server-port": "ports.server",
 }
+USER_MANAGER = re.compile(r"user@[0-9]+\.service")
 # These need no value.
 FLAGS = {"server": "server", "ui": "ui"}
 
@@ -84,6 +85,16 @@ def process(proc, pid):
     found["data_dir"] = folder_above(open_files, "serf/local.snapshot") or found["data_dir"]
     found["server"] = folder_above(open_files, "raft/raft.db") is not None
     return found
+
+
+def mark_main(agents, units, read_units):
+    """Add whether an agent is the main process of its unit (C(main)): None if it has no unit that is a service. UNITS are known.
+    READ_UNITS is asked for the others. An agent that cron or a supervisor has started belongs to their unit."""
+    names = {agent["unit"] for agent in agents if agent["unit"] and full_name(agent["unit"]).endswith(".service")}
+    missing = sorted(names - set(units))
+    units = {**units, **(read_units(missing) if missing else {})}
+    for agent in agents:
+        agent["main"] = units[agent["unit"]]["pid"] == agent["pid"] if agent["unit"] in names else None
 
 
 def has_own_namespace(proc, pid, kind):
@@ -142,12 +153,16 @@ def folder_above(paths, end):
 
 
 def unit_of(cgroups):
-    """The systemd unit in C(/proc/PID/cgroup), a service without its suffix; None if it belongs to none."""
+    """The systemd unit in C(/proc/PID/cgroup), a service without its suffix; None if it belongs to none. Of a unit of a user it
+    is the user's C(user@UID)."""
     found = re.findall(r"^(?:0:|\d+:name=systemd):(.*)$", cgroups, re.MULTILINE)
     for path in found:
-        names = [name for name in path.split("/") if name.endswith((".service", ".scope"))]
-        if names:
-            return short_name(names[-1])
+        # In a container, there may be another systemd above.
+        names = path.rpartition("/system.slice/")[2].split("/")
+        units = [name for name in names if name.endswith((".service", ".scope"))]
+        if units:
+            of_users = [name for name in units if USER_MANAGER.fullmatch(name)]
+            return short_name((of_users or units)[-1])
     return None
 
 

@@ -21,8 +21,8 @@ HOW_TO = "docs/adopt.md of the collection has the steps"
 
 
 def one(v: Values) -> dict[str, Any] | None:
-    """The foreign agent of the host."""
-    return next(iter(adoption.foreign_agents(v.look)), None)
+    """The foreign agent of the host, or what a killed run has left of one."""
+    return next(iter(adoption.agents_to_replace(v.look)), None)
 
 
 def several(v: Values) -> Iterator[Problem]:
@@ -39,6 +39,26 @@ def several(v: Values) -> Iterator[Problem]:
                 f"The agent of this host (process {agent['pid']}) runs in a container, which the role cannot take over."
                 " Remove the container first, and move the agent's data to the host.",
             )
+        elif agent.get("main") is False and agent["unit"] != adoption.UNIT:
+            yield Problem(
+                "consul_agent_adopt",
+                f"The agent of this host (process {agent['pid']}, the unit {agent['unit']}) was started by a program that is not"
+                " Consul, such as cron, a supervisor or a login, which a takeover leaves alone. Remove the agent from what"
+                f" starts it there. Then end it with 'kill -9 {agent['pid']}', as it may leave the cluster at SIGTERM.",
+            )
+
+
+def silent(v: Values) -> Iterator[Problem]:
+    """A server is not stopped unless it says that the others have the quorum."""
+    agent, answers = one(v), v.look.get("consul") or {}
+    errors = answers.get("errors") or {}
+    if agent and agent.get("server") and "self" in errors and "leader" not in {*errors, *answers}:
+        yield Problem(
+            "consul_agent_adopt",
+            "The agent of this server does not answer at 127.0.0.1:8500. Nobody could tell whether the cluster would go on while it"
+            ' is replaced. Let it answer there, for example with addresses = {http = "127.0.0.1"} and ports = {http = 8500}'
+            " in its configuration, and restart it.",
+        )
 
 
 def data_dir(v: Values) -> Iterator[Problem]:
@@ -265,4 +285,4 @@ def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:
     return {key for path in agent.get("files") or [] if path in files for key in files[path]["keys"]}
 
 
-CHECKS = [several, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]
+CHECKS = [several, silent, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]

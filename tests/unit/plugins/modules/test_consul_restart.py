@@ -259,6 +259,37 @@ def test_another_agent_is_replaced(run, monkeypatch):
     assert host.before[-1] == (["the agent of old"], "/opt/consul")
 
 
+@pytest.fixture
+def replaced(monkeypatch):
+    monkeypatch.setattr(consul_restart, "running", lambda _wanted: ["the agent of old"])
+    monkeypatch.setattr(consul_restart, "replace", lambda service, _replaced, _folder: service.events.append("kill"))
+
+
+def test_a_server_that_cannot_be_asked_for_the_quorum_is_not_replaced(run, replaced):
+    """Its API may be at another address, and the others may need it."""
+    host = Host(NOT_RUNNING, status__leader=REFUSED)
+    with pytest.raises(ConsulError, match="its API at http://127.0.0.1:8500 does not answer, so nobody can tell"):
+        run(host, server_address=OWN, replaces=[{}])
+    assert "kill" not in host.events and run.clock.now >= consul_restart.QUORUM_SECONDS
+
+
+def test_a_server_of_the_role_that_hangs_is_restarted(run):
+    assert run(Host(DUE, status__leader=[REFUSED] * 70 + [OWN]), server_address=OWN)["changed"]
+
+
+def test_a_server_without_a_leader_is_replaced(run, replaced):
+    """It has answered, and there is no quorum to lose."""
+    host = Host(NOT_RUNNING, status__leader=[ConsulError("no leader", status=500)])
+    assert run(host, server_address=OWN, replaces=[{}])["changed"] and "kill" in host.events
+
+
+def test_a_client_that_could_not_be_asked_is_back_with_a_leader(run, replaced):
+    """Otherwise, a mistake would go through all batches."""
+    host = Host(NOT_RUNNING, status__leader=[REFUSED, ""])
+    with pytest.raises(ConsulError, match="it knows no leader"):
+        run(host, wait_seconds=10, replaces=[{}])
+
+
 def test_check_mode_replaces_nothing(run, monkeypatch):
     monkeypatch.setattr(consul_restart, "running", lambda _wanted: ["the agent of old"])
     host = Host(UP_TO_DATE)

@@ -98,17 +98,38 @@ def test_the_data_folder_of_a_running_agent_is_looked_at_as_well(tmp_path, monke
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "node-id").write_text(name)
-    running = [{"data_dir": str(tmp_path / "theirs")}, {"data_dir": None}]
+    running = [{"data_dir": str(tmp_path / "theirs"), "unit": None}, {"data_dir": None, "unit": None}]
     monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: running)
     known = module.execute(FakeModule(consul_data_dirs=[str(tmp_path / "ours")]), FakeClient())
     assert [one["node_id_on_disk"] for one in known["consul_data"].values()] == ["ours", "theirs"]
+
+
+def test_whether_an_agent_is_all_that_its_unit_runs(monkeypatch):
+    """A unit that the look reads anyway is not read twice, and one agent of the role costs nothing."""
+    running = [{"pid": 1, "unit": "consul", "data_dir": None}]
+    asked = []
+
+    def read_units(_run_command, names, _workers=()):
+        asked.append(list(names))
+        return {name: {"pid": 1} for name in names}
+
+    monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: running)
+    monkeypatch.setattr(module, "read_units", read_units)
+    known = module.execute(FakeModule(units=["consul"]), FakeClient())
+    assert known["consul"]["running"][0]["main"] is True and asked == [["consul"]]
+
+    running[0]["unit"] = "cron"
+    running[0]["pid"] = 2
+    known = module.execute(FakeModule(units=["consul"]), FakeClient())
+    assert known["consul"]["running"][0]["main"] is False and asked[1:] == [["consul"], ["cron"]]
+    assert list(known["units"]) == ["consul"]
 
 
 def test_the_configuration_of_a_running_agent(tmp_path, monkeypatch):
     (tmp_path / "a.hcl").write_text(f'data_dir = "{tmp_path}/data" ca_file = "{tmp_path}/ca.pem"')
     (tmp_path / "data").mkdir()
     (tmp_path / "ca.pem").write_text("no certificate")
-    agent = {"data_dir": None, "config_dirs": [str(tmp_path)], "config_files": [], "options": {}}
+    agent = {"unit": None, "data_dir": None, "config_dirs": [str(tmp_path)], "config_files": [], "options": {}}
     monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: [agent])
     monkeypatch.setattr(module.origins, "placed_digests", lambda: {"/etc/consul.d/consul.json": "0"})
     options = {"consul_config_dirs": ["/none"], "consul_data_dirs": ["/none"]}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.filter.kept_config_files import kept_config_files
 from ansible_collections.dockyard.consul.plugins.filter.moved_files import moved_files
 from ansible_collections.dockyard.consul.plugins.filter.moved_from import moved_from
 from ansible_collections.dockyard.consul.plugins.filter.node_id import node_id
@@ -17,6 +18,7 @@ AGENT = {
     "pid": 42,
     "started": 7,
     "unit": "consul",
+    "user": "root",
     "config_dirs": ["/etc/consul.d/"],
     "config_files": [],
     "options": {},
@@ -81,7 +83,7 @@ def test_the_id_of_a_node_that_nobody_has_looked_at():
 )
 def test_agents_of_others(agent, placed, is_foreign):
     look = {"consul": {"running": [{**AGENT, **agent}]}, **({} if placed is None else {"placed": placed})}
-    replaced = [{"pid": 42, "started": 7, "unit": agent.get("unit", "consul")}]
+    replaced = [{"pid": 42, "started": 7, "unit": agent.get("unit", "consul"), "user": "root"}]
     assert replaced_agents(facts(**look)) == (replaced if is_foreign else [])
     assert replaced_agents(facts(**look, changed=["consul"])) == [], "it was restarted by this run"
 
@@ -193,6 +195,37 @@ def test_files_that_come_after_the_takeover_stay():
     assert adoption.foreign_files(Look(look)) != []
     assert moved_files(facts(**look), []) == [] and moved_files(facts(**{**look, "consul": {"running": []}}), []) == []
     assert moved_files(facts(**{**look, "consul": {"running": [{**AGENT, "unit": "old"}]}}), []) != []
+
+
+def test_files_that_the_agent_of_the_role_goes_on_to_read():
+    """consul.json is replaced, and /srv/consul.hcl is not read."""
+    looked = facts(**FOREIGN)
+    stay = ["/etc/consul.d/00-log_level.hcl", "/etc/consul.d/kept.hcl", "/etc/consul.d/web.hcl"]
+    assert kept_config_files(looked, moved_files(looked, ["/etc/consul.d/kept.hcl"])) == stay
+    later = facts(**FOREIGN, changed=["/etc/consul.d/a.hcl"])
+    assert kept_config_files(later, []) == stay, "it has been moved"
+    assert kept_config_files({}, []) == []
+
+
+@pytest.mark.parametrize(
+    "digests, leader, server, is_gone",
+    [
+        ([], None, False, True),
+        (["a"], None, False, False),
+        (None, None, False, False),
+        ([], "192.0.2.1:8300", False, False),
+        ([], None, True, False),
+    ],
+)
+def test_a_keyring_that_a_killed_run_has_removed(digests, leader, server, is_gone):
+    """The client still has the key that was in it. An agent that has started with a key has a keyring."""
+    look = facts(
+        consul={"running": [{**AGENT, "server": server}], "leader": leader},
+        consul_data={"/opt/consul": {"gossip_key_digests": digests, "error": None}},
+        placed=[MAIN],
+    )
+    assert moved_from(look) == (["/opt/consul/serf"] if is_gone else [])
+    assert moved_from({FACT: {**look[FACT], "changed": ["consul"]}}) == [], "this run has restarted it"
 
 
 def test_settings_under_their_newest_names():

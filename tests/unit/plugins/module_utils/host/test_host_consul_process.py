@@ -17,6 +17,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.host import consul
 from ansible_collections.dockyard.consul.plugins.module_utils.host.consul_process import (
     look_at_data,
     look_at_processes,
+    mark_main,
     shown_options,
     started_at,
     unit_of,
@@ -133,12 +134,34 @@ def test_an_agent_in_a_container(proc):
         ("0::/system.slice/docker-abc.scope\n", "docker-abc.scope"),
         ("0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope"),
         ("0::/system.slice/system-consul.slice/consul@dc1.service\n", "consul@dc1"),
+        ("0::/system.slice/supervisor.service\n", "supervisor"),
+        # A unit of a user is another one than that of the system with the same name.
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/consul.service\n", "user@1000"),
+        ("0::/user.slice/user-1/user@1.service/user.slice/libpod-a.scope/system.slice/consul.service\n", "consul"),
         ("0::/\n", None),
         ("5:devices:/system.slice/other.service\n", None),
     ],
 )
 def test_the_unit_of_a_process(cgroups, unit):
     assert unit_of(cgroups) == unit
+
+
+def test_the_main_process_of_a_unit():
+    agents = [
+        {"pid": 1, "unit": "old"},
+        {"pid": 2, "unit": "cron"},
+        {"pid": 3, "unit": "a.scope"},
+        {"pid": 4, "unit": None},
+    ]
+    asked = []
+
+    def read(names):
+        asked.extend(names)
+        return {"cron": {"pid": 9}}
+
+    mark_main(agents, {"old": {"pid": 1}}, read)
+    assert asked == ["cron"]
+    assert [agent["main"] for agent in agents] == [True, False, None, None]
 
 
 def test_when_a_process_started():

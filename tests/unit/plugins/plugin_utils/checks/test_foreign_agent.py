@@ -256,10 +256,54 @@ def test_data_of_an_agent_that_does_not_run(one, says):
         ({"consul__running__settings": {"advertise_addr": "10.0.0.9"}}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
         ({"consul__running__settings": {"ports.serf_lan": 9301}}, {}, "Set {ports: {serf_lan: 9301}}"),
         ({"consul__running__contained": True}, {}, "runs in a container"),
+        ({"consul": {"errors": {"self": "refused"}}}, {}, "does not answer at 127.0.0.1:8500"),
+        (
+            {"consul__running__main": False, "consul__running__unit": "cron"},
+            {},
+            "The agent of this host (process 42, the unit cron) was started by a program that is not Consul",
+        ),
     ],
 )
 def test_what_the_cluster_knows_the_node_by(one, more, given, text):
     assert text in one(looked(**more), **given)
+
+
+@pytest.mark.parametrize(
+    "more, given, text",
+    [
+        ({"node": "web9"}, {}, "Set consul_agent_node_name to web9."),
+        ({"datacenter": "dc9"}, {}, "Set consul_agent_datacenter to dc9."),
+        ({"address": "10.0.0.9"}, {}, "Set consul_agent_bind_addr to 10.0.0.9."),
+        ({"errors": {"self": "refused"}}, {}, "does not answer at 127.0.0.1:8500"),
+        ({}, {"consul_agent_acl_management_token": ""}, "The site needs a management token of this cluster"),
+    ],
+)
+def test_an_agent_that_a_killed_run_has_left(one, says, more, given, text):
+    """Its files were moved and it has not restarted: the inventory may have been changed since."""
+    main = "/etc/consul.d/consul.json"
+    look = looked(placed=[main], consul=more, consul__running__files=[main])
+    look["consul_config"] = {main: file("server", "encrypt", placed=True, settings=SETTINGS)}
+    backup = "/var/backups/dockyard/etc/consul.d/server.hcl.20261127T034157Z"
+    assert says(look, consul_agent_adopt=False, **given) == [], "the agent of the role"
+    look["paths"][backup] = {"type": "file", "mtime": 8}
+    assert text in one(look, consul_agent_adopt=False, **given)
+
+
+@pytest.mark.parametrize(
+    "errors, role, server",
+    [
+        ({"self": "no answer"}, CLIENT, False),
+        ({"self": "403", "leader": "500 No cluster leader"}, "consul_server", True),
+    ],
+)
+def test_an_agent_that_need_not_be_asked_for_the_quorum(says, errors, role, server):
+    """A client is no part of it, and a server without a leader has answered."""
+    assert says(looked(consul={"errors": errors}, consul__running__server=server), role) == []
+
+
+def test_an_agent_that_its_own_unit_starts_by_a_script(says):
+    """The unit of the role takes the place of this one."""
+    assert says(looked(consul__running__main=False)) == []
 
 
 @pytest.mark.parametrize(
