@@ -83,8 +83,10 @@ _value:
           one runs, before a token is made. Empty if this run knows a server that runs, or if V(consul_agent_acl_server) is set.
       type: list
       elements: str
-    acl_server_ready:
-      description: Whether V(acl_server) takes tokens now, by this run's look. It knows a leader, and its cluster has ACLs.
+    tokens_first:
+      description: >-
+        Whether the tokens of the servers are made before these restart, by this run's look. True if a server of a cluster that was
+        set up by hand is taken over, V(acl_server) knows a leader, and the cluster has ACLs.
       type: bool
     foreign_server:
       description: >-

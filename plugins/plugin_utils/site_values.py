@@ -32,7 +32,7 @@ NAMES = (
     "servers",
     "acl_server",
     "acl_server_candidates",
-    "acl_server_ready",
+    "tokens_first",
     "foreign_server",
     "secrets_dir",
     "acl_enabled",
@@ -114,8 +114,11 @@ class SiteValues(Mapping[str, Any]):
         return sorted(unknown, key=lambda server: not self._facts_of(server).get("interfaces"))
 
     @cached_property
-    def acl_server_ready(self) -> bool:
-        """Whether C(acl_server) takes tokens now, by this run's look: it knows a leader, and its cluster has ACLs."""
+    def tokens_first(self) -> bool:
+        """Whether the tokens of the servers are made before these restart. In a takeover the cluster runs, and knows the management
+        token. A new cluster, or one that is to get another management token, takes tokens only after the restart."""
+        if not any(agents_to_replace(self._look_of(server)) for server in self.servers):
+            return False
         agent = self._look_of(self.acl_server).get("consul") or {}
         return bool(agent.get("leader")) and agent.get("acl_default_policy") != "disabled"
 

@@ -79,7 +79,7 @@ def test_every_value_of_a_host_with_defaults():
         "servers": ["c1"],
         "acl_server": "c1",
         "acl_server_candidates": ["c1"],
-        "acl_server_ready": False,
+        "tokens_first": False,
         "foreign_server": "",
         "secrets_dir": "/site/.secrets",
         "acl_enabled": True,

@@ -135,21 +135,25 @@ def test_the_servers_to_look_at_before_a_token_is_made(given, hostvars, expected
     assert site_values(variables).acl_server_candidates == expected
 
 
+RUNNING = [{"pid": 1, "started": 1, "unit": "old", "options": {}}]
+
+
 @pytest.mark.parametrize(
-    ("agent", "ready"),
+    ("agent", "first"),
     [
-        ({"leader": "192.0.2.1:8300", "acl_default_policy": "deny"}, True),
-        ({"leader": "192.0.2.1:8300"}, True),  # it does not tell everybody its policy
-        ({"leader": "192.0.2.1:8300", "acl_default_policy": "disabled"}, False),
-        ({"leader": ""}, False),
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "deny", "running": RUNNING}, True),
+        ({"leader": "192.0.2.1:8300", "running": RUNNING}, True),  # it does not tell everybody its policy
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "disabled", "running": RUNNING}, False),
+        ({"leader": "", "running": RUNNING}, False),
+        ({"leader": "192.0.2.1:8300", "acl_default_policy": "deny"}, False),  # it was not set up by hand
         ({}, False),
     ],
 )
-def test_whether_a_server_takes_tokens_now(agent, ready):
+def test_whether_tokens_are_made_before_the_servers_restart(agent, first):
     hostvars = {"c1": server("active")}
-    hostvars["c1"]["ansible_facts"]["dockyard_host"]["consul"] = agent
+    hostvars["c1"]["ansible_facts"]["dockyard_host"].update(consul=agent, placed=[])
     variables = {**HOST, "groups": {"consul_server": ["c1"]}, "hostvars": hostvars}
-    assert site_values(variables).acl_server_ready is ready
+    assert site_values(variables).tokens_first is first
 
 
 FOREIGN = {"placed": [], "consul": {"running": [{"pid": 1, "started": 1, "unit": "old", "options": {}}]}}
