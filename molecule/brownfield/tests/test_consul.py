@@ -176,25 +176,24 @@ def test_the_second_run_changes_nothing(lab):
 
 
 def test_a_file_that_comes_later_is_named(lab):
-    lab.exec("old2", "echo 'client_addr = \"0.0.0.0\"' >/etc/consul.d/server.hcl; systemctl restart consul")
-    run = lab.site("consul_server", "--limit", "old2", consul_agent_adopt=False)
+    """The word of the user to the takeover was not for this one."""
+    lab.exec("old2", "echo 'client_addr = \"0.0.0.0\"' >/etc/consul.d/server.hcl")
+    run = lab.site("consul_server", "--limit", "old2")
+    lab.exec("old2", "rm /etc/consul.d/server.hcl")
     assert not run.ok and not run.changed
     assert "/etc/consul.d/server.hcl was not placed by this collection, and it sets client_addr." in said(run)
 
 
-def test_the_file_is_moved_and_a_client_with_a_wrong_gossip_key_joins(lab):
-    """Only the agents that need it restart. The user has agreed to a takeover."""
+def test_a_client_with_a_wrong_gossip_key_joins(lab):
+    """Only the agents that need it restart."""
     wrong = base64.b64encode(bytes(32)).decode()
     keyring = "/opt/consul/serf/local.keyring"
     lab.exec("web1", f"systemctl stop consul; cat >{keyring}; systemctl start consul", f'["{wrong}"]')
     lab.wait_for(lambda: lab.members()["web1"] != 1, 60, "web1 has failed")
-    others = {host: lab.agent(host) for host in ("old1", "old3", "app1")}
-    listening = "ss --no-header --listening --numeric --tcp 'sport = 8500'"
-    assert "127.0.0.1:8500" not in lab.exec("old2", listening)
+    others = {host: lab.agent(host) for host in ("old1", "old2", "old3", "app1")}
 
     run = lab.site("site", "--tags", "consul")
     assert run.ok and wrong not in run.output, run.output
-    assert "127.0.0.1:8500" in lab.exec("old2", listening)
     lab.wait_for(lambda: set(lab.members().values()) == {1}, 30, "all are alive")
     assert {host: lab.agent(host) for host in others} == others
     assert wrong in lab.exec("web1", f"cat /var/backups/dockyard{keyring}.*")
