@@ -11,7 +11,8 @@ version_added: 0.1.0
 short_description: Order the servers that are due for a restart, the leader last
 description:
   - Of some hosts, returns those whose agent is due for a restart, by the registered result of
-    M(dockyard.consul.service_current), or that run an agent that this collection did not set up. The host that leads, by this run's look, comes last, so that there is one election.
+    M(dockyard.consul.service_current), or that run an agent
+    that this collection did not set up. The host that leads, by this run's look, comes last, so that there is one election.
   - Under the strategy C(free), a host may come here before another one has its result. The leader is left out then, and is
     returned to the host that comes last.
 extends_documentation_fragment: dockyard.consul.hosts

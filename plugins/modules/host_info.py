@@ -383,7 +383,9 @@ consul_data:
       elements: str
       sample: [9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]
 consul_config:
-  description: The configuration files of Consul, by path.
+  description:
+    - The configuration files of Consul, by path. C(keys) are the names of all settings. Of services, checks and watches, it has
+      only that there are some.
   returned: with O(consul_config_dirs)
   type: dict
   contains:
@@ -391,11 +393,6 @@ consul_config:
       description: Why it could not be read, V(null) if it could.
       type: str
       sample: null
-    keys:
-      description: The names of all settings. Of services, checks and watches, only that there are some.
-      type: list
-      elements: str
-      sample: [data_dir, encrypt, ports.dns, services]
     settings:
       description:
         - The values of settings that are no secrets, such as C(data_dir), C(ports.dns) and C(verify_incoming).
@@ -537,7 +534,7 @@ consul:
           elements: str
           sample: []
         options:
-          description: The settings among the options on its command line, as in RV(consul_config.ignore:settings).
+          description: The settings among the options on its command line, as C(settings) in RV(consul_config).
           type: dict
           sample: {node_name: app1}
         files:

@@ -150,7 +150,7 @@ def moved_files(look: Look, kept: Collection[str]) -> list[str]:
 
 def is_taken_over(look: Look) -> bool:
     """Whether the agreement of the user was used already. A file that came later is not moved: it is named in each run."""
-    return MAIN_FILE in (placed(look) or ()) and not foreign_agents(look)
+    return MAIN_FILE in (placed(look) or ()) and not agents_to_replace(look)
 
 
 def kept_config_files(look: Look, moved: Collection[str]) -> list[str]:

@@ -106,7 +106,10 @@ def agent_ports(v: Values) -> Iterator[Listener]:
     name = "consul_agent_config_extra.ports.{}".format
 
     def client(key: str) -> Callable[[], list[str]]:
-        return lambda: (addresses.get(key) or v["consul_agent_client_addr"]).split()
+        def where() -> list[str]:
+            return (addresses.get(key) or v["consul_agent_client_addr"]).split()
+
+        return where
 
     fixed = [("http", "Consul's HTTP API", 8500, client("http")), ("serf_lan", "Consul's gossip", 8301, lan(v))]
     if v.role == "consul_server":

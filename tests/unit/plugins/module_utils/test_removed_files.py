@@ -122,11 +122,15 @@ def test_a_folder_that_holds_something_of_others_stays(host, places):
     assert os.listdir(host / "sub") == ["theirs"]
 
 
+def interrupted(*_paths):
+    raise KeyboardInterrupt
+
+
 def test_a_run_that_was_cut_short_is_taken_up(host, places, monkeypatch):
     before = contents(host)
     placed(host, places)
     with monkeypatch.context() as broken:
-        broken.setattr("os.symlink", lambda *_paths: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr("os.symlink", interrupted)
         with pytest.raises(KeyboardInterrupt):
             removed(host, places)
     assert (host / "theirs.conf").read_text() == "theirs\n"
