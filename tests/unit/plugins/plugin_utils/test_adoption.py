@@ -154,7 +154,7 @@ def test_an_agent_of_another_beside_that_of_the_role_stays():
     ],
 )
 def test_an_agent_that_a_killed_run_has_left(path, mtime, is_left_over):
-    """Its files were moved, and it was not restarted. It may still leave the cluster when it is told to stop."""
+    """Its files were moved, and it was not restarted. At SIGTERM it may still leave the cluster."""
     paths = {f"/var/backups/dockyard/etc/{path}": {"type": "file", "mtime": mtime}}
     look = facts(consul={"running": [AGENT]}, placed=[MAIN], paths=paths)
     assert bool(replaced_agents(look)) is is_left_over
