@@ -26,8 +26,7 @@ def check(v: Values) -> Iterator[Problem]:
 
 def lost_ca(v: Values) -> Iterator[Problem]:
     """On a controller without the folder of secrets, a new CA would be made, which no Docker host trusts."""
-    there = (v.look.path("/etc/docker/registry/registry.pem") or {}).get("type") == "file"
-    if there and not v.is_set("site_tls_ca_certificate") and not has_secret(v, "ca.pem"):
+    if has_certificate(v) and not v.is_set("site_tls_ca_certificate") and not has_secret(v, "ca.pem"):
         yield Problem(
             "site_tls_ca_certificate",
             f"{v.site.secrets_dir}/ca.pem does not exist, and the registry on this host has a certificate already. Copy ca.pem and"
@@ -35,11 +34,17 @@ def lost_ca(v: Values) -> Iterator[Problem]:
         )
 
 
+def has_certificate(v: Values) -> bool:
+    """Whether the role has set up the registry of the host."""
+    return (v.look.path("/etc/docker/registry/registry.pem") or {}).get("type") == "file"
+
+
 def set_by_hand(v: Values) -> Iterator[Problem]:
     """A registry that somebody has configured keeps its settings, such as where its images are, unless the inventory says otherwise."""
     file = "/etc/docker/registry/config.yml"
     there = (v.look.path(file) or {}).get("type") == "file"
-    if not there or file in (v.look.get("origins") or {}) or v["registry_replace_settings"]:
+    # With the certificate of the role, the registry is the site's, and a change by hand is undone.
+    if not there or has_certificate(v) or file in (v.look.get("origins") or {}) or v["registry_replace_settings"]:
         return
     yield Problem(
         "registry_replace_settings",

@@ -56,3 +56,10 @@ def test_a_registry_that_was_configured_by_hand(said):
     for origin in ("placed", "package"):
         assert said("registry", {}, look={**there, "origins": {file: origin}}) == []
     assert said("registry", {}, look={"paths": {}}) == []
+
+
+def test_a_registry_of_the_site_that_somebody_has_changed(said):
+    """The next run undoes it."""
+    files = ("/etc/docker/registry/config.yml", "/etc/docker/registry/registry.pem")
+    ours = {"paths": {file: {"type": "file"} for file in files}, "origins": {}}
+    assert not any("was configured in" in text for text in said("registry", {}, look=ours))
