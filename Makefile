@@ -36,7 +36,7 @@ show: run-tools  ## show the running demo again
 test: dev-tools  ## all that proves it
 	@$(MAKE) --jobs 2 --output-sync lint images sanity unit build app
 	$(MAKE) molecule-default molecule-production
-	$(MAKE) --jobs 2 --output-sync molecule-install molecule-alone molecule-locked molecule-debian13 molecule-single integration
+	$(MAKE) --jobs 2 --output-sync molecule-install molecule-alone molecule-locked molecule-debian13 molecule-single molecule-brownfield integration
 	echo "make test: all passed in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"
 
 lint: dev-tools  ## ansible-lint, yamllint, ruff, changelog fragments, tables of the READMEs
@@ -69,7 +69,7 @@ app: dev-tools  ## the app against a real agent and a real Redis
 build: dev-tools  ## build the collection, install the tarball into an empty folder and run its playbook from there
 	@tests/tarball
 
-SCENARIOS ?= default production install locked alone debian13 single
+SCENARIOS ?= default production install locked alone debian13 single brownfield
 molecule: dev-tools  ## the scenarios, in the lab (SCENARIOS="locked install")
 	@$(MAKE) $(addprefix molecule-,$(SCENARIOS))
 
@@ -86,7 +86,6 @@ molecule-%: dev-tools
 
 chaos: dev-tools  ## what make test has no time for: both load balancers, and all that breaks under load, in tables
 	@molecule test --scenario-name balancers
-	molecule test --scenario-name brownfield
 	for step in destroy create prepare converge; do molecule $$step --scenario-name production; done
 	pytest -m 'chaos or not chaos' molecule/production/tests molecule/production/chaos
 	molecule destroy --scenario-name production
