@@ -21,6 +21,7 @@ ELSEWHERE = {
     "check_variables",
     "consul_restart",
     "files",
+    "remove_files",
     "look",
     "service_current",
     "site_certificates",
