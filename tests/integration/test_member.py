@@ -97,7 +97,7 @@ def test_a_token_that_sees_no_member_is_refused(agents, member):
     first = agents["server0"]
     token = first.token_for('key "x" { policy = "read" }')
     # The leader may be another one.
-    first.wait_for(lambda: first.api("GET", "/v1/acl/token/self", token=token), "the new token")
+    first.wait_for(lambda: first.api("GET", "/v1/agent/members", token=token) == [], "the new token")
     member.connection = {**first.connection, "token": token}
     assert "shows no member" in member.refusal(name="client0")
 
