@@ -41,7 +41,8 @@ options:
     type: int
     default: 3
   wait_seconds:
-    description: How long to wait, in seconds, until the cluster has noticed that the agent was stopped, and until the node is gone.
+    description:
+      - How long to wait, in seconds, until the cluster has a leader, has noticed that the agent was stopped, and the node is gone.
     type: float
     default: 60
 seealso:
@@ -111,6 +112,17 @@ def read(client, name):
     return (member if is_there(member) else None), peers - {address}
 
 
+def answered(deadline, ask, *arguments):
+    """What a question is answered. Without a leader, which the node may have been, it is asked again until the deadline."""
+    while True:
+        try:
+            return ask(*arguments)
+        except ConsulError as error:
+            if error.status != 500 or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE)
+
+
 def is_there(member):
     """A member that has left may be listed for some days, and does no harm."""
     return member.status not in (None, "left") or member.peer or member.in_catalog
@@ -141,13 +153,14 @@ def execute(module, client):
     name = params["name"]
     refuse_unaddressable("name", name)
     refuse_elsewhere(client)
-    before, others = read(client, name)
+    deadline = time.monotonic() + params["wait_seconds"]
+    before, others = answered(deadline, read, client, name)
     if before:
         reason = refusal(before, others, list(filter(accepts, others)) if before.peer else [], params["min_servers"])
         if reason:
             raise ConsulError(reason)
         if not module.check_mode:
-            remove(client, before, params["wait_seconds"])
+            remove(client, before, deadline)
     return {
         "changed": before is not None,
         "member": shown(before) or None,
@@ -155,8 +168,7 @@ def execute(module, client):
     }
 
 
-def remove(client, member, seconds):
-    deadline = time.monotonic() + seconds
+def remove(client, member, deadline):
     name = member.name
     while member is not None and member.status in ("alive", "leaving"):
         if time.monotonic() > deadline:
@@ -165,11 +177,11 @@ def remove(client, member, seconds):
                 " consul)"
             )
         time.sleep(PAUSE)
-        member, _others = read(client, name)
+        member, _others = answered(deadline, read, client, name)
     if member is not None and member.status is not None:
         client.put(f"agent/force-leave/{name}", {"prune": ""}, idempotent=True)
     while True:
-        member, _others = read(client, name)
+        member, _others = answered(deadline, read, client, name)
         if member is None:
             return
         if time.monotonic() > deadline:
@@ -177,8 +189,12 @@ def remove(client, member, seconds):
             raise ConsulError(f"{name} is still {where}: run the task again")
         # The leader does it, too, but only once it has heard that the node has left, and not for a node without an agent.
         if member.status in (None, "left") and member.in_catalog:
-            client.put("catalog/deregister", data={"Node": name}, idempotent=True)
+            answered(deadline, deregister, client, name)
         time.sleep(PAUSE)
+
+
+def deregister(client, name):
+    client.put("catalog/deregister", data={"Node": name}, idempotent=True)
 
 
 def shown(member):

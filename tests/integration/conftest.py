@@ -139,7 +139,8 @@ class Agent:
     def token_for(self, rules):
         """A token that may do only this."""
         name = f"policy-{time.monotonic_ns()}"
-        self.api("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
+        # The ACL system of a new cluster takes no policies for some seconds after there is a leader.
+        self.wait_for(lambda: self.api("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules}), "a new policy")
         return self.api("PUT", "/v1/acl/token", {"Policies": [{"Name": name}]})["SecretID"]
 
 
