@@ -47,7 +47,6 @@ class ActionModule(ActionBase):
     def _acquire(self) -> dict[str, Any]:
         deadline = time.monotonic() + number(self._task.args, "wait", 0)
         gone = None
-        waited = False
         while True:
             left = max(deadline - time.monotonic(), 0)
             done = self._ask(owner=owner(), gone=gone, wait=min(left, ASK_SECONDS))
@@ -56,13 +55,12 @@ class ActionModule(ActionBase):
                 break
             if not holder:
                 return done
-            waited = True
             if holder["session"] != gone and controller.has_ended(holder):
                 gone = holder["session"]
             elif left <= 0:
                 return done
         self._keep(done["lock"]["session"])
-        return {**done, "waited": waited or done["waited"]}
+        return done
 
     def _keep(self, session: str) -> None:
         key = self._task.args.get("key", DEFAULT_KEY)

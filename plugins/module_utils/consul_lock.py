@@ -73,7 +73,6 @@ class SiteLock:
         client.consistency = "consistent"
         self.client = client
         self.key = key
-        self.was_held = False  # by somebody else, when acquire() began
         self.store = KVStore(client)
         self.sessions = Sessions(client)
 
@@ -97,7 +96,6 @@ class SiteLock:
                 if self.sessions.renew(lock["session"]):
                     return lock, False
                 continue  # it has just ended, and the key with it
-            self.was_held = self.was_held or lock is not None
             taken_from = None
             if lock and (steal or (gone and lock["session"] == gone)):
                 taken_from = lock["by"] if steal else None

@@ -20,6 +20,7 @@ description:
 notes:
   - A task of a run that has the lock already gets it again. Each of up to three hosts that ask for it then helps to renew it, so
     that the run does not depend on one host.
+  - A lock that the run acquires and releases is not reported as a change, since it ends with the run. V(frozen) and V(freed) are.
   - The lock protects against others who ask for it, and not against changes by hand.
   - Every read of the lock is consistent. Without a leader, nobody gets the lock.
   - The token requires C(key:write) for O(key), and C(session:write) for the node of the agent.
@@ -165,11 +166,6 @@ description:
   returned: success
   type: str
   sample: "held by anna@control1 since 2026-11-27T08:00:00Z, for: release of shop 2.4.0"
-waited:
-  description: Whether somebody else had the lock before, and the task waited for it or took it. What was read before may no longer hold.
-  returned: with V(acquired)
-  type: bool
-  sample: false
 """
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
@@ -190,7 +186,7 @@ def execute(module, client):
     if params["state"] in ("acquired", "frozen") and not params["owner"]:
         raise ConsulError("owner is not set: use the module in a task, so that its action plugin sets it")
     if params["state"] == "read" or module.check_mode:
-        return {**result(False, lock.read()), "waited": False}
+        return result(False, lock.read())
     if params["state"] == "renewed" and not params["session"]:
         raise ConsulError("this run has not acquired the lock: put a task with state: acquired before this one")
     states = {"acquired": acquired, "renewed": renewed, "released": released, "frozen": frozen, "freed": freed}
@@ -208,8 +204,7 @@ def remedy(lock):
 
 def acquired(params, lock):
     owner = {**params["owner"], "purpose": params["purpose"]}
-    found, is_new = lock.acquire(owner, params["ttl"], params["wait"], params["gone"], params["steal"])
-    return {**result(is_new, found), "waited": lock.was_held}
+    return result(False, lock.acquire(owner, params["ttl"], params["wait"], params["gone"], params["steal"])[0])
 
 
 def renewed(params, lock):
@@ -217,8 +212,7 @@ def renewed(params, lock):
 
 
 def released(params, lock):
-    before = lock.release(params["session"]) if params["session"] else None
-    return result(before is not None, before)
+    return result(False, lock.release(params["session"]) if params["session"] else None)
 
 
 def frozen(params, lock):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from lab.testing import Lab, PlaybookRun
 
 SERVICES = [("lb1", "nginx"), ("app1", "consul"), ("app1", "docker"), ("app2", "consul")]
 DEPLOY, ROLLBACK = "playbooks/deploy.yml", "playbooks/rollback.yml"
-DRAIN, RETURN = "playbooks/drain_host.yml", "playbooks/return_host.yml"
+DRAIN, RETURN, LOCK = "playbooks/drain_host.yml", "playbooks/return_host.yml", "playbooks/lock.yml"
 REPOSITORY = "registry.service.consul:5000/mydemo"
 FIRST, SECOND, SICK, DEAD = "1.0.0", "2.0.0", "3.0.0-sick", "3.0.0-dead"
 # What differs from the first version.
@@ -443,6 +444,49 @@ def test_a_host_is_drained_and_brought_back(lab, second, nobody_notices):
     more = lab.playbook(RETURN, "--limit", limit, mydemo_ports=[5000, 5001], mydemo_wait_seconds=3)
     assert not more.ok and f"{limit} is out of maintenance, and not all of it serves" in words(more), more.output
     assert "1 of 1 instance(s) passing after 3 s, 2 needed" in words(more), more.output
+
+
+def test_of_runs_in_the_same_second_one_goes_on(lab, second, nobody_notices):
+    """Three operators drain a host each, and two release a version each. Without the lock, users would have no instance left."""
+    hosts = [inventory_name(lab, host) for host in lab.hosts("mydemo")]
+    before = containers(lab)
+    wanted = [(DRAIN, ["--limit", host], {}) for host in hosts]
+    wanted += [(DEPLOY, [], {"mydemo_version": version, **FAST}) for version in (FIRST, SECOND)]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        runs = list(pool.map(lambda one: lab.playbook(one[0], *one[1], **one[2]), wanted))
+    drains, (deploys_first, deploys_same) = runs[:3], runs[3:]
+    nobody_notices("three drains and two releases in the same second")
+    # The version that runs is no work, unless the other release has begun.
+    changed = [done for done in [*drains, deploys_first] if done.ok]
+    assert len(changed) == 1, [done.output for done in runs]
+    held = r"Nothing was changed: the lock dockyard/lock is held by \S+ since \S+, for: (drain|release) of "
+    for refused in runs:
+        assert refused.ok or re.search(f"{held}|is in maintenance", words(refused)), refused.output
+    assert lab.http("consul1", 8500, "/v1/kv/dockyard/lock").status == 404
+    for host, done in zip(hosts, drains, strict=True):
+        if done.ok:
+            assert containers(lab) == before
+            assert lab.playbook(RETURN, "--limit", host).ok
+    see_that_all_serve(lab)
+
+
+def test_the_lock_is_held_by_hand(lab, second):
+    """Nothing is released until the lock is freed."""
+    held = lab.playbook(LOCK, lock="hold", lock_purpose="no releases until 7 January")
+    assert held.ok and held.changed, held.output
+    try:
+        refused = lab.playbook(DEPLOY, mydemo_version=FIRST, **FAST)
+        assert not refused.ok and not refused.changed, refused.output
+        assert re.search(
+            r"the lock dockyard/lock is frozen by \S+ since \S+, for: no releases until 7 January", words(refused)
+        )
+        assert "dockyard.consul.lock -e lock=free" in words(refused)
+        shown = lab.playbook(LOCK)
+        assert shown.ok and not shown.changed and "for: no releases until 7 January" in words(shown), shown.output
+    finally:
+        freed = lab.playbook(LOCK, lock="free")
+    assert freed.ok and freed.changed, freed.output
+    assert "The lock of the site is free" in words(lab.playbook(LOCK))
 
 
 @pytest.mark.chaos
