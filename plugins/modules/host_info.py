@@ -549,7 +549,7 @@ consul:
           type: dict
           sample: {data_dir: /opt/consul}
         ca_fingerprints:
-          description: Fingerprints of the certificates in its file C(ca_file), as in RV(certificates).
+          description: Fingerprints of the certificates in its C(ca_file) or C(ca_path), as in RV(certificates).
           returned: with O(consul_config_dirs)
           type: list
           elements: str
@@ -981,14 +981,11 @@ def look_at_consul(module, client, key, known):
         # An agent that does not run may have its data there.
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
         for agent_process in running:
-            agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
+            ca = consul_config.ca_of(agent_process["settings"])
+            agent_process["ca_fingerprints"] = certificates.fingerprints(ca)
     folders += [one["data_dir"] for one in running if one["data_dir"]]
     if params["consul_data_dirs"]:
         known["consul_data"] = consul_process.look_at_data(folders, key)
-
-
-def ca_file(settings):
-    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or settings.get("ca_file")
 
 
 def main():

@@ -271,11 +271,6 @@ def current(agent: Mapping[str, Any]) -> dict[str, Any]:
     return {**DEFAULTS, **{NEW_NAMES.get(key, key): value for key, value in (agent.get("settings") or {}).items()}}
 
 
-def ca_file(agent: Mapping[str, Any]) -> str:
-    settings = current(agent)
-    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or ""
-
-
 def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:
     """The ACL default policy of an agent, C(disabled) without ACLs."""
     if _known(look, "acl_default_policy"):

@@ -138,6 +138,13 @@ def shown_settings(config):
     }
 
 
+def ca_of(settings, kinds=("ca_file", "ca_path")):
+    """Where an agent has the CA of its cluster, an empty string if it has none. Among servers, that of internal RPC precedes the
+    default. Consul before 1.12 has one for all. A file precedes a folder of files."""
+    names = [f"{prefix}{kind}" for kind in kinds for prefix in ("tls.internal_rpc.", "tls.defaults.", "")]
+    return next((settings[name] for name in names if settings.get(name)), "")
+
+
 def is_harmless(key, value):
     values = value if isinstance(value, list) else [value]
     if key in JOINS:

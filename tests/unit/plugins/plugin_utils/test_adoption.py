@@ -237,7 +237,6 @@ def test_settings_under_their_newest_names():
         "tls.internal_rpc.verify_server_hostname": True,
         "ports.dns": 53,
     }
-    assert adoption.ca_file({"settings": settings}) == "/ca"
 
 
 def test_settings_that_change_and_settings_that_go():
