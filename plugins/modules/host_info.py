@@ -56,7 +56,9 @@ options:
     type: bool
     default: false
   consul_binaries:
-    description: Paths of the C(consul) program. Those that do not exist are left out of the result.
+    description:
+      - Paths of the C(consul) program. Those that do not exist are left out of the result.
+      - With O(agent), the programs of the agents that run are read as well.
     type: list
     elements: str
     default: []
@@ -864,6 +866,8 @@ def execute(module, client):
     look_at_files(params, key, known)
     look_at_units(module, known)
     look_at_consul(module, client, key, known)
+    if params["consul_binaries"]:
+        consul_versions.update(consul_binary.ask_versions(other_binaries(known, consul_versions), timeout))
     if params["docker"]:
         engine = docker.Docker(timeout, unit_pid=known.get("units", {}).get("docker", {}).get("pid", 0))
         known["docker"] = docker.look_at_docker(engine, params["docker_images"])
@@ -950,6 +954,12 @@ def look_at_units(module, known):
         known["units"] = read_units(module.run_command, names, module.params["workers_of"])
     except SystemdError as error:
         known["errors"]["units"] = str(error)
+
+
+def other_binaries(known, asked):
+    """The programs of the agents that run on this host, apart from those that are asked already."""
+    running = [one for one in known.get("consul", {}).get("running", []) if one["binary"] and not one["contained"]]
+    return [one["binary"] for one in running if one["binary"] not in asked]
 
 
 def look_at_main_processes(module, known):
