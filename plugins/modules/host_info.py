@@ -372,6 +372,11 @@ consul_data:
       type: list
       elements: str
       sample: [web-1]
+    checks_without_token:
+      description: The same for checks, apart from those of such a service.
+      type: list
+      elements: str
+      sample: [disk]
     node_id_on_disk:
       description: The id in the file C(node-id), V(null) if there is no such file.
       type: str
@@ -406,6 +411,11 @@ consul_config:
       type: list
       elements: dict
       sample: [{id: web-1, name: web, token: true}]
+    checks:
+      description: The same for checks that are not part of a service.
+      type: list
+      elements: dict
+      sample: [{id: disk, name: disk, token: true}]
     gossip_key_digest:
       description: Digest of the gossip key in it (C(encrypt)). V(null) if there is none, or without O(digest_key).
       type: str

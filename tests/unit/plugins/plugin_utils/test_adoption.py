@@ -31,7 +31,7 @@ def facts(**look):
 
 
 def file(*keys, error=None, **settings):
-    return {"keys": list(keys), "error": error, "settings": settings, "services": []}
+    return {"keys": list(keys), "error": error, "settings": settings, "services": [], "checks": []}
 
 
 def data(identity, folder="/opt/consul"):

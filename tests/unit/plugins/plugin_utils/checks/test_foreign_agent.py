@@ -40,6 +40,7 @@ def file(*keys, **more):
         "keys": list(keys),
         "settings": {},
         "services": [],
+        "checks": [],
         "gossip_key_digest": None,
     }
     return {**found, **more}
@@ -521,6 +522,20 @@ def test_services_without_a_token_from_allow_to_deny(one, says):
     text = one(look)
     assert "were registered without a token: api-1, web-1 (/etc/consul.d/web.hcl)." in text
     assert says(look, consul_agent_acl_default_policy="allow") == []
+
+
+def test_checks_without_a_token_from_allow_to_deny(one, says):
+    """The catalog would keep their last state."""
+    path = "/etc/consul.d/disk.hcl"
+    checks = [{"id": "load", "name": "load", "token": False}, {"id": "up", "name": "up", "token": True}]
+    look = looked(consul={"acl_default_policy": "allow"}, consul_config={path: file("check", checks=checks)})
+    look["consul_data"][FOLDER].update(checks_without_token=["disk"])
+    text = one(look)
+    assert f"these checks of this host were registered without a token: disk, load ({path})." in text
+    assert "the catalog would keep their last state" in text
+    assert says(look, consul_agent_acl_default_policy="allow") == []
+    look["consul"]["acl_default_policy"] = "deny"
+    assert says(look) == [], "Consul refuses them today"
 
 
 def test_services_that_use_the_default_token_of_the_agent(one, says):

@@ -80,6 +80,7 @@ def test_a_key_in_the_files_of_an_agent_without_a_keyring(said):
             "settings": {},
             "keys": [],
             "services": [],
+            "checks": [],
         }
     }
     look = {"consul": agent, "consul_config": files, **with_keys()}
