@@ -52,7 +52,9 @@ _value:
       description: Whether resolv.conf has the option C(rotate), with which the nameservers are asked in turn.
       type: bool
     lines:
-      description: The lines of resolv.conf with the agent as the first nameserver, and without C(rotate).
+      description:
+        - The lines of resolv.conf with the agent as the first nameserver, and without C(rotate).
+        - With systemd-resolved, its address comes first. No lines if the file is right as it is.
       type: list
       elements: str
 """

@@ -403,7 +403,18 @@ class Site:
                     " state never changes. Run the site again, which removes it from the catalog",
                 )
         for check in self.checks:
-            own = (self._of_agent(check["node"], "checks") or {}).get(check["id"])
+            known = self._of_agent(check["node"], "checks")
+            own = (known or {}).get(check["id"])
+            # The leader registers the check of gossip.
+            is_of_agent = not check["service_id"] and check["id"] != GOSSIP_CHECK and not is_maintenance(check)
+            if known is not None and not own and is_of_agent:
+                yield Problem(
+                    "registration",
+                    check["node"],
+                    f"{check['node']}: the catalog has the check {check['name']} of the node, and the agent of the node does not"
+                    " know it. Its state never changes. Remove it from the catalog (PUT /v1/catalog/deregister with Node and"
+                    f" CheckID {check['id']}), with a token that has node:write for the node",
+                )
             if own and check["status"] == "passing" and own["status"] != "passing":
                 yield Problem(
                     "registration",

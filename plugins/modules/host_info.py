@@ -56,7 +56,9 @@ options:
     type: bool
     default: false
   consul_binaries:
-    description: Paths of the C(consul) program. Those that do not exist are left out of the result.
+    description:
+      - Paths of the C(consul) program. Those that do not exist are left out of the result.
+      - With O(agent), the programs of the agents that run are read as well.
     type: list
     elements: str
     default: []
@@ -370,6 +372,11 @@ consul_data:
       type: list
       elements: str
       sample: [web-1]
+    checks_without_token:
+      description: The same for checks, apart from those of such a service.
+      type: list
+      elements: str
+      sample: [disk]
     node_id_on_disk:
       description: The id in the file C(node-id), V(null) if there is no such file.
       type: str
@@ -404,6 +411,11 @@ consul_config:
       type: list
       elements: dict
       sample: [{id: web-1, name: web, token: true}]
+    checks:
+      description: The same for checks that are not part of a service.
+      type: list
+      elements: dict
+      sample: [{id: disk, name: disk, token: true}]
     gossip_key_digest:
       description: Digest of the gossip key in it (C(encrypt)). V(null) if there is none, or without O(digest_key).
       type: str
@@ -549,7 +561,7 @@ consul:
           type: dict
           sample: {data_dir: /opt/consul}
         ca_fingerprints:
-          description: Fingerprints of the certificates in its file C(ca_file), as in RV(certificates).
+          description: Fingerprints of the certificates in its C(ca_file) or C(ca_path), as in RV(certificates).
           returned: with O(consul_config_dirs)
           type: list
           elements: str
@@ -864,6 +876,8 @@ def execute(module, client):
     look_at_files(params, key, known)
     look_at_units(module, known)
     look_at_consul(module, client, key, known)
+    if params["consul_binaries"]:
+        consul_versions.update(consul_binary.ask_versions(other_binaries(known, consul_versions), timeout))
     if params["docker"]:
         engine = docker.Docker(timeout, unit_pid=known.get("units", {}).get("docker", {}).get("pid", 0))
         known["docker"] = docker.look_at_docker(engine, params["docker_images"])
@@ -952,6 +966,12 @@ def look_at_units(module, known):
         known["errors"]["units"] = str(error)
 
 
+def other_binaries(known, asked):
+    """The programs of the agents that run on this host, apart from those that are asked already."""
+    running = [one for one in known.get("consul", {}).get("running", []) if one["binary"] and not one["contained"]]
+    return [one["binary"] for one in running if one["binary"] not in asked]
+
+
 def look_at_main_processes(module, known):
     try:
         consul_process.mark_main(
@@ -981,14 +1001,11 @@ def look_at_consul(module, client, key, known):
         # An agent that does not run may have its data there.
         folders += [one["settings"]["data_dir"] for one in files.values() if "data_dir" in one["settings"]]
         for agent_process in running:
-            agent_process["ca_fingerprints"] = certificates.fingerprints(ca_file(agent_process["settings"]))
+            ca = consul_config.ca_of(agent_process["settings"])
+            agent_process["ca_fingerprints"] = certificates.fingerprints(ca)
     folders += [one["data_dir"] for one in running if one["data_dir"]]
     if params["consul_data_dirs"]:
         known["consul_data"] = consul_process.look_at_data(folders, key)
-
-
-def ca_file(settings):
-    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or settings.get("ca_file")
 
 
 def main():

@@ -22,10 +22,10 @@ def running(look: Look, agent: Mapping[str, Any]) -> str | None:
 
 def afterwards(look: Look, method: str, wanted: str) -> str | None:
     """The version that the role would start: the one in the inventory, or the one that is installed. None if the source of the
-    installation decides."""
-    if method == "local":
-        return None
-    return wanted or _version_at(look, OF_ARCHIVE if method == "archive" else OF_PACKAGE)
+    installation decides. What a file on the controller holds is known to the user alone."""
+    if wanted or method == "local":
+        return wanted or None
+    return _version_at(look, OF_ARCHIVE if method == "archive" else OF_PACKAGE)
 
 
 def method(look: Look, agent: Mapping[str, Any]) -> str:

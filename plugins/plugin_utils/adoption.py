@@ -213,11 +213,11 @@ def _is_read(path: str) -> bool:
     return path.rpartition("/")[0] == FOLDER
 
 
-def services_without_token(look: Look) -> list[str]:
-    """The services of the host that were registered without a token, through the API or in a file."""
+def without_token(look: Look, kind: str) -> list[str]:
+    """The services or checks (KIND) of the host that were registered without a token, through the API or in a file."""
     files = look.known.get("consul_config") or {}
-    by_api = [one for agent in site_agents(look) for one in data_of(look, agent).get("services_without_token", [])]
-    by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file["services"] if not one["token"]]
+    by_api = [one for agent in site_agents(look) for one in data_of(look, agent).get(f"{kind}_without_token", [])]
+    by_file = [f"{one['id']} ({path})" for path, file in files.items() for one in file[kind] if not one["token"]]
     return list(dict.fromkeys(by_api + by_file))
 
 
@@ -269,11 +269,6 @@ def _known(look: Look, name: str) -> Any:
 def current(agent: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an agent that are no secrets, under the names of the newest Consul."""
     return {**DEFAULTS, **{NEW_NAMES.get(key, key): value for key, value in (agent.get("settings") or {}).items()}}
-
-
-def ca_file(agent: Mapping[str, Any]) -> str:
-    settings = current(agent)
-    return settings.get("tls.defaults.ca_file") or settings.get("tls.internal_rpc.ca_file") or ""
 
 
 def acl_policy(look: Look, agent: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.dockyard.consul.plugins.module_utils.host.consul_config import ca_of
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adopted_version, adoption
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_secrets import FILES
@@ -57,7 +58,7 @@ def _found(look: Look, agent: Mapping[str, Any] | None) -> Iterator[str]:
         f" {adoption.acl_policy(look, agent)}"
     )
     encrypted = known.get("encrypted") or bool((adoption.data_of(look, agent)).get("gossip_key_digests"))
-    ca = adoption.ca_file(agent)
+    ca = ca_of(agent.get("settings") or {})
     yield f"gossip {'encrypted' if encrypted else 'not encrypted'}, {f'TLS with the CA {ca}' if ca else 'no TLS'}"
     yield f"configuration: {', '.join(agent.get('files') or ['none'])}"
     in_files = {one["id"] for file in (look.get("consul_config") or {}).values() for one in file["services"]}
@@ -110,7 +111,7 @@ def secrets(look: Look) -> list[Secret]:
     if adoption.data_of(look, agent).get("gossip_key_digests"):
         keyring = posixpath.join(agent["data_dir"], "serf/local.keyring")
         found.append(Secret(FILES["gossip_key"].path, keyring, "keyring"))
-    ca = adoption.ca_file(agent)
+    ca = ca_of(agent.get("settings") or {}, ["ca_file"])
     if ca and agent.get("ca_fingerprints"):
         found.append(Secret(FILES["ca_certificate"].path, ca, "file"))
     key = _ca_key(look, ca)

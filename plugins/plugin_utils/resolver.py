@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 AGENT = "127.0.0.1"
+RESOLVED = "127.0.0.53"
 # The programs that the role configures. resolvconf and dhcpcd write what others give them.
 MANAGERS = ("systemd-resolved", "NetworkManager", "dhclient")
 # With it, glibc asks the nameservers in turn, so every second name in Consul would not resolve.
@@ -27,33 +28,42 @@ def resolver_state(found: Mapping[str, Any], used: Sequence[str] = (), manager: 
     through_resolved = manager == "systemd-resolved"
     behind = found.get("upstream_nameservers") or [] if through_resolved else used
     lines = found["resolv_conf"].splitlines() if "resolv_conf" in found else [f"nameserver {one}" for one in used]
-    rotates = not through_resolved and any(ROTATE in options_of(line) for line in lines)
-    agent_first = AGENT in (found.get("global_nameservers") or []) if through_resolved else used[:1] == [AGENT]
+    # A file with other nameservers beside systemd-resolved was written by somebody else.
+    is_of_resolved = through_resolved and (RESOLVED not in used or set(used) == {RESOLVED})
+    rotates = not is_of_resolved and any(is_rotate(option) for line in lines for option in options_of(line))
+    first = RESOLVED if through_resolved else AGENT
+    is_in_order = is_of_resolved or (used[:1] == [first] and not rotates)
+    agent_asked = not through_resolved or AGENT in (found.get("global_nameservers") or [])
     return {
         "manager": manager,
         "nameservers": used,
         "former_nameservers": [address for address in behind if not is_own(address)],
-        "asks_agent": agent_first and not rotates,
+        "asks_agent": is_in_order and agent_asked,
         "rotates": rotates,
-        "lines": with_agent_first(lines),
+        "lines": [] if through_resolved and is_in_order else with_first(lines, first),
     }
 
 
-def with_agent_first(lines: Sequence[str]) -> list[str]:
-    """The lines of resolv.conf with the agent as the first nameserver. The others stay, and so do the comments of
-    the user."""
+def with_first(lines: Sequence[str], nameserver: str) -> list[str]:
+    """The lines of resolv.conf with this nameserver of the host first. Those of other hosts stay, and so do the comments
+    of the user."""
     users = [line for line in map(without_rotate, lines) if line is not None and not GENERATED.match(line)]
     kept = [line for line in users if not is_own(nameserver_of(line))]
     place = next((number for number, line in enumerate(kept) if nameserver_of(line)), len(kept))
-    return [*kept[:place], f"nameserver {AGENT}", *kept[place:]]
+    return [*kept[:place], f"nameserver {nameserver}", *kept[place:]]
 
 
 def without_rotate(line: str) -> str | None:
     options = options_of(line)
-    if ROTATE not in options:
+    left = [option for option in options if not is_rotate(option)]
+    if left == options:
         return line
-    left = [option for option in options if option != ROTATE]
     return " ".join(["options", *left]) if left else None
+
+
+def is_rotate(option: str) -> bool:
+    """glibc compares the beginning of an option only."""
+    return option.startswith(ROTATE)
 
 
 def options_of(line: str) -> list[str]:
@@ -85,10 +95,11 @@ def complaints(found: Mapping[str, Any]) -> Iterator[str]:
         return
     if state["rotates"]:
         what = "resolv.conf has the option rotate, so the host asks its nameservers in turn"
-    elif state["manager"] == "systemd-resolved":
+    elif state["manager"] == "systemd-resolved" and AGENT not in (found.get("global_nameservers") or []):
         what = "systemd-resolved does not ask the Consul agent"
     else:
-        what = f"the first nameserver in resolv.conf is {(state['nameservers'] or ['missing'])[0]} and not the Consul agent"
+        right = "systemd-resolved" if state["manager"] == "systemd-resolved" else "the Consul agent"
+        what = f"the first nameserver in resolv.conf is {(state['nameservers'] or ['missing'])[0]} and not {right}"
     # The package systemd-resolved has a program resolvconf, which it calls itself.
     others = [one for one in found.get("managers") or [] if state["manager"] == "none" and one not in MANAGERS]
     again = f" {' and '.join(others)} can write it again: configure it to put {AGENT} first" if others else ""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine that was set up by hand (by_hand/docker.yml), after the site has taken its host over: cases H9 and H10."""
+"""An engine that was set up by hand (by_hand/docker.yml), after the site has taken its host over."""
 
 from __future__ import annotations
 

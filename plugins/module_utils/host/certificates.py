@@ -53,8 +53,9 @@ def fingerprint(der):
 
 
 def fingerprints(path):
-    """Of all certificates in a file. An empty list where there is no such file."""
-    return certificate(path)["fingerprints"] if path and os.path.isfile(path) else []
+    """Of all certificates in a file, or in the files of a folder. An empty list where there is neither."""
+    below = [os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in sorted(names)]
+    return [one for file in below or [path] if os.path.isfile(file) for one in certificate(file)["fingerprints"]]
 
 
 def ends(der):

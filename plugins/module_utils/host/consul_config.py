@@ -73,14 +73,15 @@ def files_in(folder):
 
 
 def file_of(path, key=None):
-    found = {"error": None, "keys": [], "settings": {}, "services": [], "gossip_key_digest": None}
+    found = {"error": None, "keys": [], "settings": {}, "services": [], "checks": [], "gossip_key_digest": None}
     try:
         config = read(path)
     except (OSError, ValueError, HclError) as error:
         return dict(found, error=reason(error))
     found["keys"] = names_in(config)
     found["settings"] = shown_settings(config)
-    found["services"] = services_in(config)
+    found["services"] = definitions_in(config, "service", "services")
+    found["checks"] = definitions_in(config, "check", "checks")
     if key and isinstance(config.get("encrypt"), str):
         found["gossip_key_digest"] = keyed(key, config["encrypt"].encode("utf-8"))
     return found
@@ -138,6 +139,13 @@ def shown_settings(config):
     }
 
 
+def ca_of(settings, kinds=("ca_file", "ca_path")):
+    """Where an agent has the CA of its cluster, an empty string if it has none. Among servers, that of internal RPC precedes the
+    default. Consul before 1.12 has one for all. A file precedes a folder of files."""
+    names = [f"{prefix}{kind}" for kind in kinds for prefix in ("tls.internal_rpc.", "tls.defaults.", "")]
+    return next((settings[name] for name in names if settings.get(name)), "")
+
+
 def is_harmless(key, value):
     values = value if isinstance(value, list) else [value]
     if key in JOINS:
@@ -149,26 +157,29 @@ def is_short(value):
     return isinstance(value, str) and len(value) <= LONGEST_SHOWN and value.isprintable()
 
 
-def services_in(config):
-    """The services that a file registers: id, name, and whether it gives them a token."""
+def definitions_in(config, *names):
+    """The services or checks that a file registers: id, name, and whether it gives them a token."""
     found = []
-    for name in ("service", "services"):
+    for name in names:
         value = config.get(name)
         for one in value if isinstance(value, list) else [value]:
             if not isinstance(one, dict):
                 continue
             # service "web" { } is the same as a block web in a block service.
-            for service in (
-                [one] if "name" in one or "Name" in one else [s for s in one.values() if isinstance(s, dict)]
-            ):
-                found.append(service_of(service))
+            blocks = [one] if is_named(one) else [block for block in one.values() if isinstance(block, dict)]
+            found += [definition_of(block) for block in blocks if is_named(block)]
     return found
 
 
-def service_of(service):
-    lower = {key.lower(): value for key, value in service.items()}
+def is_named(definition):
+    return bool({"name", "id", "checkid", "check_id"} & {key.lower() for key in definition})
+
+
+def definition_of(definition):
+    lower = {key.lower(): value for key, value in definition.items()}
     name = str(lower.get("name", ""))
-    return {"id": str(lower.get("id") or name), "name": name, "token": bool(lower.get("token"))}
+    identity = lower.get("id") or lower.get("check_id") or lower.get("checkid") or name
+    return {"id": str(identity), "name": name, "token": bool(lower.get("token"))}
 
 
 def merged(all_settings):

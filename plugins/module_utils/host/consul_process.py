@@ -176,15 +176,15 @@ def started_at(stat):
 
 
 def look_at_data(folders, key=None):
-    """By folder, its owner, the node's id, a digest of each gossip key (the one in use first), and the services that were
-    registered by the API without a token."""
+    """By folder, its owner, the node's id, a digest of each gossip key (the one in use first), and the services and checks
+    that were registered by the API without a token."""
     names = dict.fromkeys(folder.rstrip("/") or "/" for folder in folders)
     return {folder: data_of(folder, key) for folder in names if os.path.isdir(folder)}
 
 
 def data_of(folder, key):
     found = {"error": None, "owner": owner_of(folder), "node_id_on_disk": None, "gossip_key_digests": None}
-    found["services_without_token"] = []
+    found["services_without_token"] = found["checks_without_token"] = []
     try:
         node_id = read(folder, "node-id")
         found["node_id_on_disk"] = node_id.strip() if node_id else None
@@ -193,7 +193,7 @@ def data_of(folder, key):
             found["gossip_key_digests"] = []
         elif key:
             found["gossip_key_digests"] = [keyed(key, one.encode("utf-8")) for one in keys_in(keyring)]
-        found["services_without_token"] = services_without_token(folder)
+        found["services_without_token"], found["checks_without_token"] = without_token(folder)
     except OSError as error:
         found["error"] = str(error)
     except ValueError:  # its message could hold a key
@@ -208,20 +208,28 @@ def keys_in(keyring):
     return keys
 
 
-def services_without_token(folder):
-    """The ids of the services that the agent keeps, if they were registered without a token. A file that is no service is
-    left to the agent, which ignores it."""
-    found = []
-    for path in sorted(glob.glob(os.path.join(folder, "services", "*"))):
+def without_token(folder):
+    """The ids of the services and checks that the agent keeps, if they were registered without a token. A check of a service in
+    the first list is not in the second."""
+    services, checks = [], []
+    for kept in registrations(folder, "services", "Service"):
+        services.append(kept["ID"] or kept["Service"])
+    for kept in registrations(folder, "checks", "Check"):
+        if kept["ServiceID"] not in services:
+            checks.append(kept["CheckID"])
+    return services, checks
+
+
+def registrations(folder, kind, key):
+    """What the agent keeps of this kind without a token. A file that is no registration is left to the agent, which ignores it."""
+    for path in sorted(glob.glob(os.path.join(folder, kind, "*"))):
         try:
             with open(path, encoding="utf-8") as file:
                 kept = json.load(file)
-            service = kept["Service"]
-            if not kept.get("Token"):
-                found.append(service["ID"] or service["Service"])
+            if not kept.get("Token") and {"ID", "CheckID"} & kept[key].keys():
+                yield kept[key]
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
             continue
-    return found
 
 
 def read(folder, name):

@@ -91,7 +91,7 @@ def namesakes(v: Values) -> Iterator[Problem]:
     """Two nodes with the same name: the second one takes the place of the first in the cluster."""
     if not v.speaks_for_site:
         return
-    names = {host: v.of_host(host, "consul_agent_node_name") or host for host in v.agents}
+    names = {host: str(v.of_host(host, "consul_agent_node_name") or host) for host in v.agents}
     for name, count in sorted(Counter(names.values()).items()):
         if count > 1:
             hosts = ", ".join(host for host, own in names.items() if own == name)

@@ -262,13 +262,19 @@ def default_policy(v: Values) -> Iterator[Problem]:
         )
         return
     defaulted = agent is not None and "acl.tokens.default" in _keys(v, agent)
-    without = adoption.services_without_token(v.look)
-    if without and (policy == "allow" or (policy == "deny" and defaulted)):
-        yield Problem(
-            name,
-            f"{name} is 'deny', and these services of this host were registered without a token: {', '.join(without)}. Consul"
-            f" would remove them from DNS. Register them with a token first: {HOW_TO} ('From allow to deny').",
-        )
+    if policy != "allow" and not (policy == "deny" and defaulted):
+        return
+    for kind, effect in (
+        ("services", "Consul would remove them from DNS"),
+        ("checks", "Consul would refuse what they find, and the catalog would keep their last state"),
+    ):
+        without = adoption.without_token(v.look, kind)
+        if without:
+            yield Problem(
+                name,
+                f"{name} is 'deny', and these {kind} of this host were registered without a token: {', '.join(without)}."
+                f" {effect}. Register them with a token first: {HOW_TO} ('From allow to deny').",
+            )
 
 
 def _is_known(v: Values, agent: Mapping[str, Any]) -> bool:

@@ -101,31 +101,30 @@ def dns_addresses(v: Values) -> list[str]:
 
 def agent_ports(v: Values) -> Iterator[Listener]:
     """The ports of Consul that no variable of its own sets: others know them, so it is not Consul that moves."""
-    extra = v["consul_agent_config_extra"]
-    given, addresses = extra.get("ports") or {}, extra.get("addresses") or {}
-    name = "consul_agent_config_extra.ports.{}".format
-
-    def client(key: str) -> Callable[[], list[str]]:
-        def where() -> list[str]:
-            return (addresses.get(key) or v["consul_agent_client_addr"]).split()
-
-        return where
-
-    fixed = [("http", "Consul's HTTP API", 8500, client("http")), ("serf_lan", "Consul's gossip", 8301, lan(v))]
-    if v.role == "consul_server":
-        fixed += [
-            ("grpc", "Consul's gRPC", 8502, client("grpc")),
-            ("server", "Consul's RPC", 8300, lan(v)),
-            ("serf_wan", "Consul's gossip between datacenters", 8302, lan(v)),
-        ]
-    for key, what, port, where in fixed:
-        yield Listener(what, name(key), number(given.get(key, port)), where)
+    for key, what, of_server, of_client, addresses in OF_CONSUL:
+        default = of_server if v.role == "consul_server" else of_client
+        if default is not None:
+            yield consul(v, key, what, default, addresses(v))
 
 
 def agent_https(v: Values) -> Iterator[Listener]:
-    name = "consul_server_https_port"
-    if v.role == "consul_server":
-        yield Listener("Consul's HTTPS API", name, v[name], lan(v), name)
+    name, what = "consul_server_https_port", "Consul's HTTPS API"
+    if v.role != "consul_server":
+        yield consul(v, "https", what, 0, client_addresses(v))
+    else:
+        found = consul(v, "https", what, v[name], lan(v))
+        yield found._replace(name=name, remedy=name) if found.port == v[name] else found
+
+
+def consul(v: Values, key: str, what: str, default: int, where: Callable[[], Collection[str]]) -> Listener:
+    extra = v["consul_agent_config_extra"]
+    port = number((extra.get("ports") or {}).get(key, default))
+    given = (extra.get("addresses") or {}).get(key)
+    return Listener(what, f"consul_agent_config_extra.ports.{key}", port, given.split if given else where)
+
+
+def client_addresses(v: Values) -> Callable[[], list[str]]:
+    return lambda: v["consul_agent_client_addr"].split()
 
 
 def redis(v: Values) -> Iterator[Listener]:
@@ -225,9 +224,18 @@ def containers(v: Values, port: int, agent: Values) -> Iterator[Problem]:
         )
 
 
+# The key in C(ports), and the port on a server and on a client: 0 if there is none by default, None if there never is one.
+OF_CONSUL: Iterable[tuple[str, str, int | None, int | None, Callable[[Values], Callable[[], list[str]]]]] = (
+    ("http", "Consul's HTTP API", 8500, 8500, client_addresses),
+    ("grpc", "Consul's gRPC", 8502, 0, client_addresses),
+    ("grpc_tls", "Consul's gRPC with TLS, since 1.14", 8503, 0, client_addresses),
+    ("serf_lan", "Consul's gossip", 8301, 8301, lan),
+    ("server", "Consul's RPC", 8300, None, lan),
+    ("serf_wan", "Consul's gossip between datacenters", 8302, None, lan),
+)
 LISTENERS: Mapping[str, Iterable[Callable[[Values], Iterator[Listener]]]] = {
     "consul_server": (agent_dns, agent_ports, agent_https),
-    "consul_client": (agent_dns, agent_ports),
+    "consul_client": (agent_dns, agent_ports, agent_https),
     "redis": (redis,),
     "registry": (registry,),
     "docker_host": (),

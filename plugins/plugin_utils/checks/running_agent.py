@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.dockyard.consul.plugins.module_utils.host.certificates import certificates_in, fingerprint
+from ansible_collections.dockyard.consul.plugins.module_utils.host.consul_config import ca_of
 from ansible_collections.dockyard.consul.plugins.plugin_utils import adoption, look, site_secrets
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common import is_server
 from ansible_collections.dockyard.consul.plugins.plugin_utils.keyrings import stale_keyring
@@ -70,16 +71,19 @@ def _looks_of_servers(v: Values) -> list[look.Look]:
 def ca(v: Values) -> Iterator[Problem]:
     """One CA in common is enough: a file with the old and the new one is how a CA is replaced."""
     path, used = _ca_on_host(v)
-    if not used or not _running(v):
+    if not path or not _running(v):
         return
     variable, where, content = _site_ca(v)
     if content is None:
+        unread = "" if used else ", which cannot be read"
         yield Problem(
             variable,
-            f"The agent that runs on this host has a CA ({path}), and {where} does not exist. A new CA would be made, and"
+            f"The agent that runs on this host has a CA ({path}){unread}, and {where} does not exist. A new CA would be made, and"
             " the agents with the old one would refuse its certificates. Restore ca.pem and ca.key from your backup, or set"
             " site_tls_ca_certificate and site_tls_ca_private_key.",
         )
+        return
+    if not used:
         return
     try:
         ours = {fingerprint(der) for der in certificates_in(content)}
@@ -114,14 +118,16 @@ def _keyrings(v: Values) -> dict[str, set[str]]:
 
 
 def _ca_on_host(v: Values) -> tuple[str, set[str]]:
-    """The file with the CA of the agent, and the fingerprints of what is in it."""
+    """The file with the CA of the agent, and the fingerprints of what is in it. Without a CA, an empty name."""
     for agent in adoption.foreign_agents(v.look):
-        if agent.get("ca_fingerprints"):
-            return adoption.ca_file(agent), set(agent["ca_fingerprints"])
+        path = ca_of(agent.get("settings") or {})
+        if path and agent.get("ca_fingerprints") is not None:
+            return path, set(agent["ca_fingerprints"])
     if v.look.path(CA_ON_HOST) is None:  # this run has replaced it
-        return CA_ON_HOST, set()
+        return "", set()
     found = [one for one in v.look.get("certificates") or [] if one["path"] == CA_ON_HOST]
-    return CA_ON_HOST, {one for file in found for one in file["fingerprints"]}
+    used = {one for file in found for one in file["fingerprints"]}
+    return CA_ON_HOST if used else "", used
 
 
 def _site_ca(v: Values) -> tuple[str, str, str | None]:

@@ -31,6 +31,18 @@ def token(v: Values) -> Iterator[Problem]:
         )
 
 
+def services(v: Values) -> Iterator[Problem]:
+    name = "status_services"
+    for service, group in v[name].items():
+        if not isinstance(service, str):
+            yield Problem(name, f"{name} has {shown(service)}, which is not the name of a service. Put it in quotes.")
+        elif not isinstance(group, str) or not group:
+            yield Problem(
+                name,
+                f"{name} has {shown(group)} for the service {shown(service)}. It must be the name of an inventory group.",
+            )
+
+
 def json_file(v: Values) -> Iterator[Problem]:
     if not v["status_json"]:
         return
@@ -48,6 +60,7 @@ def json_file(v: Values) -> Iterator[Problem]:
 CHECKS = [
     servers,
     token,
+    services,
     json_file,
     at_least(0, "status_certificate_days", "status_secret_days", unit="days"),
     at_least(1, "status_timeout", unit="seconds"),

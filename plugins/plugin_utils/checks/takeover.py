@@ -45,16 +45,28 @@ def adopt(v: Values) -> Iterator[Problem]:
 def version(v: Values) -> Iterator[Problem]:
     """An older Consul may not read the data of a newer one."""
     agent = next(iter(adoption.foreign_agents(v.look)), None)
-    now, after = _versions(v, agent) if agent else (None, None)
-    if not agent or not now or v["consul_agent_install_method"] == "local":
+    if not agent:
         return
-    name = "consul_agent_version"
-    if not after:
+    name, install, (now, after) = "consul_agent_version", v["consul_agent_install_method"], _versions(v, agent)
+    if not now:
+        if not v[name]:
+            yield Problem(
+                name,
+                "The version of the agent that runs on this host is not known, so neither is whether the role would start an older"
+                f" Consul, which may not be able to read its data. Set {name} to the version to start, which must not be older.",
+            )
+    elif not after and install == "local":
         yield Problem(
             name,
-            f"Consul {now} runs on this host, and consul_agent_install_method {shown(v['consul_agent_install_method'])} would"
-            f" install another Consul, of a version that is not known yet. To keep the version, set {name}: {now} and"
-            f" consul_agent_install_method: {adopted_version.method(v.look, agent)}.",
+            f"Consul {now} runs on this host, and the version of {v['consul_agent_local_file']} (consul_agent_local_file) is not"
+            f" known before it is installed. Set {name} to its version, which must be {now} or a later one.",
+        )
+    elif not after:
+        yield Problem(
+            name,
+            f"Consul {now} runs on this host, and consul_agent_install_method {shown(install)} would install another Consul, of a"
+            f" version that is not known yet. To keep the version, set {name}: {now} and consul_agent_install_method:"
+            f" {adopted_version.method(v.look, agent)}.",
         )
     elif adopted_version.is_older(after, now):
         yield Problem(

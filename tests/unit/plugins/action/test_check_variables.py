@@ -138,6 +138,14 @@ def test_extra_vars_win_and_are_converted(run):
     assert "- redis_port is 'abc'. It must be a whole number." in messages(run("", "-e", "redis_port=abc"))["web1"]
 
 
+def test_a_dictionary_on_the_command_line(run):
+    """Ansible makes a text of it. In JSON it stays what it is."""
+    found = messages(run("", "-e", "status_services={}", roles=["status"]))
+    assert set(found) == {"consul1", "web1", "web2"}
+    assert "- status_services is '{}'. It must be a dictionary." in found["web1"]
+    assert run("", "-e", '{"status_services": {}}', roles=["status"]).returncode == 0
+
+
 def test_what_concerns_all_hosts_is_said_once(run):
     done = run("consul_agent_node_name: \"{{ 'twin' if inventory_hostname != 'consul1' else 'consul1' }}\"\n")
     assert list(messages(done).values()) == [

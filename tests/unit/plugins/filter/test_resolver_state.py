@@ -52,7 +52,7 @@ def test_systemd_resolved_has_nameservers_behind_it():
         "former_nameservers": ["192.0.2.1"],
         "asks_agent": True,
         "rotates": False,
-        "lines": ["nameserver 127.0.0.1"],  # not placed: the file is that of systemd-resolved
+        "lines": [],
     }
     assert not resolver_state(facts(**looked, global_nameservers=[]))["asks_agent"]
     assert not resolver_state(facts(**looked))["asks_agent"]

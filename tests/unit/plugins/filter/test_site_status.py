@@ -156,6 +156,34 @@ def test_a_service_that_its_agent_does_not_know(site):
     assert problem["say"].endswith("Run the site again, which removes it from the catalog")
 
 
+@pytest.mark.parametrize("status", ["passing", "critical"])
+def test_a_check_that_its_agent_does_not_know(site, status):
+    """Of the node. Under deny, its agent may not remove it. A critical one keeps all services of the node out of DNS."""
+    views(site)[0]["checks"].append(
+        {
+            "node": "app1",
+            "id": "disk",
+            "service_id": "",
+            "name": "Disk",
+            "status": status,
+            "output": "full",
+            "notes": "",
+        }
+    )
+    known = site["hosts"]["app1"]["consul"]
+    of_checks = lambda: [one for one in site_status(**site)["problems"] if "does not know it" in one["say"]]
+    assert of_checks() == [], "the agent was not asked"
+    known |= {"checks": {"disk": {"status": status}}}
+    assert of_checks() == []
+    known |= {"checks": {}}
+    (problem,) = of_checks()
+    assert (problem["kind"], problem["where"]) == ("registration", "app1")
+    assert "the catalog has the check Disk of the node" in problem["say"]
+    for view in views(site):
+        view["leader"] = ""
+    assert of_checks() == []
+
+
 def test_a_registration_that_acls_block(site):
     """The agent sees that the service is sick, and the catalog does not hear of it: consul#3345."""
     identity = f"mydemo-{address('app1')}-5000"

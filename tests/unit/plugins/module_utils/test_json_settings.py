@@ -44,6 +44,12 @@ def test_read(text, expected):
         (b'{"a": {"b": 1, "c": 2, "b": 1}}', 'has the key "b" twice in one object'),
         (b"[]", "holds no JSON object"),
         (b"null", "holds no JSON object"),
+        (b'"live-restore"', "holds no JSON object"),
+        (b"5", "holds no JSON object"),
+        (b"true", "holds no JSON object"),
+        (b'[{"live-restore": true}]', "holds no JSON object"),
+        (b'{"a": 1} {"b": 2}', "is not JSON (line 1, column 10: Extra data)"),
+        (b'{"a": 1} # comment', "is not JSON (line 1, column 10: Extra data)"),
         (b'{"a": NaN}', "is not JSON (NaN is no number there)"),
         (b'{"a": "\xff"}', "is not text in UTF-8"),
         ('{"a": "b"}'.encode("utf-16"), "is not text in UTF-8"),
@@ -97,6 +103,25 @@ def test_a_default_replaces_nothing(default):
     merged = merge(USERS, {}, default, {})
     assert (merged.settings, merged.changed, merged.placed) == (USERS, [], {})
     assert merged.kept == list(leaves(default))
+
+
+VALUES = ["x", "", 5, 1.5, True, False, None, [], ["x"], [{"a": 1}], {"deep": {"deeper": [1]}}]
+
+
+@pytest.mark.parametrize("theirs", VALUES)
+@pytest.mark.parametrize("ours", VALUES)
+def test_values_of_any_types(theirs, ours):
+    """What the user has stays beside ours, ours replaces theirs where it is wanted, and goes when it is not wanted any more."""
+    found = {"insecure-registries": theirs, "key": theirs}
+    merged = merge(found, {"key": ours}, {"insecure-registries": ours}, {})
+    assert merged.settings["insecure-registries"] == theirs
+    if not isinstance(theirs, dict) or not isinstance(ours, dict):
+        assert canonical(merged.settings["key"]) == canonical(ours)
+    assert merge(merged.settings, {"key": ours}, {"insecure-registries": ours}, merged.placed).changed == []
+    after = merge(merged.settings, {}, {}, merged.placed).settings
+    is_same = canonical(theirs) == canonical(ours)
+    assert canonical(after) == canonical(found if is_same else {"insecure-registries": theirs})
+    assert parse(as_text(merged.settings)) == merged.settings
 
 
 def test_a_default_goes_into_an_empty_mapping():

@@ -125,6 +125,25 @@ def test_whether_an_agent_is_all_that_its_unit_runs(monkeypatch):
     assert list(known["units"]) == ["consul"]
 
 
+def test_the_program_of_a_running_agent(tmp_path, monkeypatch):
+    """It may be elsewhere than where the role installs it. That of a container is not on this host."""
+    for name in ("consul", "contained", "other"):
+        (tmp_path / name).write_text("#!/bin/sh\necho Consul v1.17.0\n")
+        (tmp_path / name).chmod(0o755)
+    agent = {"unit": None, "data_dir": None}
+    running = [
+        {**agent, "binary": f"{tmp_path}/consul", "contained": False},
+        {**agent, "binary": f"{tmp_path}/contained", "contained": True},
+        {**agent, "binary": f"{tmp_path}/gone (deleted)", "contained": False},
+        {**agent, "binary": None, "contained": False},
+    ]
+    monkeypatch.setattr(module.consul_process, "look_at_processes", lambda: running)
+    known = module.execute(FakeModule(consul_binaries=[f"{tmp_path}/other"]), FakeClient())
+    assert list(known["consul_binaries"]) == [f"{tmp_path}/other", f"{tmp_path}/consul"]
+    assert known["consul_binaries"][f"{tmp_path}/consul"]["version"] == "1.17.0"
+    assert "consul_binaries" not in module.execute(FakeModule(), FakeClient())
+
+
 def test_the_configuration_of_a_running_agent(tmp_path, monkeypatch):
     (tmp_path / "a.hcl").write_text(f'data_dir = "{tmp_path}/data" ca_file = "{tmp_path}/ca.pem"')
     (tmp_path / "data").mkdir()

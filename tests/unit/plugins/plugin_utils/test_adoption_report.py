@@ -94,6 +94,14 @@ def test_a_cluster_without_encryption_and_acls():
     assert adopted_secrets(found["ansible_facts"]) == []
 
 
+def test_a_ca_in_a_folder_of_files():
+    """Which of the files the user has to bring is not known."""
+    found = variables(settings={"ca_file": "", "ca_path": "/srv/tls"})
+    text = "\n".join(adoption_report(found, []))
+    assert "TLS with the CA /srv/tls" in text and "ca.pem: the certificate of the CA. It was not found" in text
+    assert [secret["name"] for secret in adopted_secrets(found["ansible_facts"])] == ["operator/gossip.key"]
+
+
 @pytest.mark.parametrize("running, text", [([], "does not run"), ([{**AGENT}], "runs, set up by this collection")])
 def test_nothing_to_take_over(running, text):
     placed = ["/etc/consul.d/consul.json"]

@@ -8,8 +8,13 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.resolver import (
     complaints,
     is_own,
     resolver_state,
-    with_agent_first,
+    with_first,
 )
+
+
+def with_agent_first(lines):
+    return with_first(lines, "127.0.0.1")
+
 
 USERS = """# Ours, see ticket 7
 ; and another
@@ -29,6 +34,9 @@ nameserver 192.0.2.2  # the old one
 options timeout:2 attempts:3
 sortlist 192.0.2.0
 """
+
+
+OPTIONS = ["options ndots:1", "options edns0"]
 
 
 def test_what_the_user_wrote_stays_but_for_rotate():
@@ -54,7 +62,17 @@ def test_what_the_former_writer_says_of_the_file_goes(comment):
     [
         ([], ["nameserver 127.0.0.1"]),
         (["options rotate", "nameserver 192.0.2.1"], ["nameserver 127.0.0.1", "nameserver 192.0.2.1"]),
-        (["options rotated"], ["options rotated", "nameserver 127.0.0.1"]),
+        # glibc reads no further than the word: these are rotate, too.
+        (["options rotated"], ["nameserver 127.0.0.1"]),
+        (["options rotate,timeout:2 edns0"], ["options edns0", "nameserver 127.0.0.1"]),
+        (["options ndots:1", "options edns0 rotate", "options\trotate"], [*OPTIONS[:2], "nameserver 127.0.0.1"]),
+        (["nameserver 192.0.2.1", "options rotate"], ["nameserver 127.0.0.1", "nameserver 192.0.2.1"]),
+        # And these are not.
+        (
+            ["options timeout:1,rotate norotate ROTATE"],
+            ["options timeout:1,rotate norotate ROTATE", "nameserver 127.0.0.1"],
+        ),
+        ([" options rotate"], [" options rotate", "nameserver 127.0.0.1"]),
         (["# options rotate", "nameserver\t127.0.0.53"], ["# options rotate", "nameserver 127.0.0.1"]),
         (["nameserver 192.0.2.1", "nameserver 127.0.0.1"], ["nameserver 127.0.0.1", "nameserver 192.0.2.1"]),
         (["optionsrotate rotate"], ["optionsrotate rotate", "nameserver 127.0.0.1"]),
@@ -62,6 +80,25 @@ def test_what_the_former_writer_says_of_the_file_goes(comment):
 )
 def test_the_agent_first(lines, right):
     assert with_agent_first(lines) == right
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("ndots:5", "timeout:2", "attempts:3", "edns0", "trust-ad", "no-tld-query", "no_tld_query", "single-request"),
+        *("single-request-reopen", "use-vc", "no-reload", "no-aaaa", "inet6", "debug"),
+    ],
+)
+@pytest.mark.parametrize("line", ["options {}", "options\t{}", "options rotate {}", "options {} rotate"])
+def test_other_options_stay(option, line):
+    """Wherever they are in the file: none of them changes which nameserver is asked first."""
+    for before, after in (([], ["nameserver 192.0.2.1"]), (["nameserver 192.0.2.1"], [])):
+        placed = with_agent_first([*before, line.format(option), *after])
+        options = [word for one in placed if one.startswith("options") for word in one.split()[1:]]
+        assert options == [option] and placed.index("nameserver 127.0.0.1") < placed.index("nameserver 192.0.2.1")
+        assert with_agent_first(placed) == placed, "a second run changes nothing"
+        state = resolver_state(looked("\n".join(placed)))
+        assert state["asks_agent"] and not state["rotates"]
 
 
 def looked(text, **more):
@@ -77,10 +114,37 @@ def test_with_rotate_the_agent_is_not_always_asked():
     assert not resolver_state(stub)["rotates"], "it is one nameserver"
 
 
+STUB_LINE, OTHER_LINE = "nameserver 127.0.0.53", "nameserver 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"# Do not edit.\n{STUB_LINE}\noptions edns0 trust-ad\n", []),
+        (f"{STUB_LINE}\noptions rotate\n", []),
+        (f"{STUB_LINE}\n{OTHER_LINE}\n", []),
+        (f"{STUB_LINE}\n{OTHER_LINE}\noptions rotate edns0\n", [STUB_LINE, OTHER_LINE, "options edns0"]),
+        (f"search x\n{OTHER_LINE}\n{STUB_LINE}\n", ["search x", STUB_LINE, OTHER_LINE]),
+        # The user has set systemd-resolved, which resolv.conf does not name.
+        (f"{OTHER_LINE}\noptions rotate\n", []),
+    ],
+)
+def test_nameservers_beside_systemd_resolved(text, lines):
+    """The file is not that of systemd-resolved. With its address first, every name goes through it."""
+    found = looked(text, managers=["systemd-resolved"], global_nameservers=["127.0.0.1"])
+    state = resolver_state(found, (), "systemd-resolved")
+    assert (state["lines"], state["asks_agent"]) == (lines, not lines)
+    assert state["rotates"] is (bool(lines) and "rotate" in text)
+    if lines:
+        state = resolver_state({**found, **looked("\n".join(lines), managers=["systemd-resolved"])})
+        assert state["asks_agent"] and state["lines"] == [], "a second run changes nothing"
+
+
 AGAIN = (
     " Names in Consul do not always resolve there. Something has changed it since the last run. Run the site again, which"
     " repairs it."
 )
+RESOLVED = {"managers": ["systemd-resolved"], "global_nameservers": ["127.0.0.1"]}
 STUB = looked("nameserver 127.0.0.53\n", managers=["systemd-resolved"])
 
 
@@ -107,6 +171,18 @@ STUB = looked("nameserver 127.0.0.53\n", managers=["systemd-resolved"])
             f"systemd-resolved does not ask the Consul agent.{AGAIN}",
         ),
         ({**STUB, "global_nameservers": ["192.0.2.1"]}, f"systemd-resolved does not ask the Consul agent.{AGAIN}"),
+        (
+            {**STUB, **looked("nameserver 192.0.2.1\nnameserver 127.0.0.53\n"), "managers": ["systemd-resolved"]},
+            f"systemd-resolved does not ask the Consul agent.{AGAIN}",
+        ),
+        (
+            looked("nameserver 192.0.2.1\nnameserver 127.0.0.53\n", **RESOLVED),
+            f"the first nameserver in resolv.conf is 192.0.2.1 and not systemd-resolved.{AGAIN}",
+        ),
+        (
+            looked("nameserver 127.0.0.53\nnameserver 192.0.2.1\noptions rotate\n", **RESOLVED),
+            f"resolv.conf has the option rotate, so the host asks its nameservers in turn.{AGAIN}",
+        ),
         ({"error": "Is a directory"}, "its resolver could not be read: Is a directory"),
     ],
 )

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.host.certificates import (
+    fingerprints,
     look_at_ages,
     look_at_certificates,
 )
@@ -70,6 +71,17 @@ def test_of_several_certificates_in_a_file_that_which_ends_first(tmp_path):
     assert [os.path.basename(one["path"]) for one in seen] == ["both.crt", "brief.pem", "long.pem"]
     assert seen[0]["fingerprint"] == seen[1]["fingerprint"] != seen[2]["fingerprint"]
     assert seen[0]["fingerprints"] == [seen[2]["fingerprint"], seen[1]["fingerprint"]]
+
+
+def test_all_certificates_of_a_folder(tmp_path):
+    """Consul reads the folders in a ca_path, too."""
+    (tmp_path / "more").mkdir()
+    for name in ("b.pem", "more/a.crt"):
+        make_certificate(tmp_path / name, 3)
+    (tmp_path / "notes").write_text("no certificate")
+    found = fingerprints(str(tmp_path))
+    assert found == fingerprints(str(tmp_path / "b.pem")) + fingerprints(str(tmp_path / "more/a.crt"))
+    assert len(found) == 2 and fingerprints(str(tmp_path / "none")) == fingerprints("") == []
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_names_of_all_settings_and_harmless_values(tmp_path):
                 "recursors": ["192.0.2.53"],
             },
             "services": [],
+            "checks": [],
             "gossip_key_digest": keyed(KEY, SECRET.encode()),
         }
     }
@@ -96,6 +97,26 @@ def test_services_and_checks(tmp_path):
         {"id": "api-1", "name": "api", "token": False},
         {"id": "shop-1", "name": "shop", "token": False},
         {"id": "labelled", "name": "labelled", "token": False},
+    ]
+
+
+def test_checks_beside_services(tmp_path):
+    """Those in a service have its token."""
+    files = {
+        "a_json": {
+            "checks": [{"id": "disk", "name": "Disk", "token": SECRET}, {"Name": "load"}, {"ttl": "5s"}, "no check"]
+        },
+        "b_hcl": 'check { id = "web-up" name = "up" service_id = "web-1" header { x = ["secret"] } }',
+        "c_hcl": 'check "x" { name = "labelled" } service { name = "web" id = "web-1" check { name = "in" ttl = "5s" } }',
+        "d_hcl": 'check { check_id = "old" name = "Old" }',
+    }
+    found = look_at_config([], [write(tmp_path, **files)])
+    assert [one for file in found.values() for one in file["checks"]] == [
+        {"id": "disk", "name": "Disk", "token": True},
+        {"id": "load", "name": "load", "token": False},
+        {"id": "web-up", "name": "up", "token": False},
+        {"id": "labelled", "name": "labelled", "token": False},
+        {"id": "old", "name": "Old", "token": False},
     ]
 
 

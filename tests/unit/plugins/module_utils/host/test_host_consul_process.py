@@ -199,6 +199,7 @@ def test_a_data_folder(tmp_path):
             "node_id_on_disk": "1-2-3",
             "gossip_key_digests": digests,
             "services_without_token": [],
+            "checks_without_token": [],
         }
     }
 
@@ -218,6 +219,27 @@ def test_services_without_a_token(tmp_path):
     (tmp_path / "data" / "services" / "half").write_text('{"Token": "sec')
     seen = look_at_data([path])[path]
     assert seen["services_without_token"] == ["b-1", "c"] and "secret" not in str(seen)
+
+
+def test_checks_without_a_token(tmp_path):
+    """Of the node, or added to a service. Those of a service without a token are not repeated."""
+    path = make_data(tmp_path / "data")
+    kept = {
+        "services": [{"Token": "", "Service": {"ID": "b-1", "Service": "b"}}],
+        "checks": [
+            {"Token": "", "Check": {"CheckID": "disk", "ServiceID": ""}},
+            {"Token": "secret", "Check": {"CheckID": "load", "ServiceID": ""}},
+            {"Token": "", "Check": {"CheckID": "service:b-1", "ServiceID": "b-1"}},
+            {"Token": "", "Check": {"CheckID": "a-up", "ServiceID": "a"}},
+            {"Token": "", "Check": None},
+        ],
+    }
+    for folder, files in kept.items():
+        (tmp_path / "data" / folder).mkdir()
+        for number, one in enumerate(files):
+            (tmp_path / "data" / folder / str(number)).write_text(json.dumps(one))
+    seen = look_at_data([path])[path]
+    assert (seen["services_without_token"], seen["checks_without_token"]) == (["b-1"], ["disk", "a-up"])
 
 
 def test_a_cluster_without_gossip_encryption(tmp_path):

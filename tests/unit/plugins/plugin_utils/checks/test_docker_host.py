@@ -232,6 +232,21 @@ def test_wrong_on_a_host_with_an_engine(said, given, known, text):
     assert said("docker_host", given, look=known) == [text]
 
 
+@pytest.mark.parametrize("value", ["true", "", 1, 0, None, [], [True]])
+def test_a_live_restore_of_another_type(said, value):
+    """dockerd refuses it, and the role does not guess what was meant."""
+    (text,) = said("docker_host", {"docker_host_dns": ["10.0.0.11"]}, look=host({"live-restore": value}))
+    assert "has a live-restore other than true" in text
+    assert (
+        said(
+            "docker_host",
+            {"docker_host_dns": ["10.0.0.11"], EXTRA: {"live-restore": True}},
+            look=host({"live-restore": value}),
+        )
+        == []
+    )
+
+
 def test_other_nameservers(values):
     known = host({"dns": ["192.0.2.53"]})
     # The default of docker_host_dns is a template.

@@ -40,6 +40,7 @@ def file(*keys, **more):
         "keys": list(keys),
         "settings": {},
         "services": [],
+        "checks": [],
         "gossip_key_digest": None,
     }
     return {**found, **more}
@@ -52,6 +53,7 @@ def looked(**more):
         "started": 1,
         "unit": "consul",
         "user": "consul",
+        "binary": "/usr/bin/consul",
         "contained": False,
         "config_dirs": ["/etc/consul.d"],
         "config_files": [],
@@ -68,6 +70,7 @@ def looked(**more):
         "paths": {SERVER_FILE: {"type": "file", "mode": "0640", "owner": "consul", "group": "consul"}},
         "consul": {"running": [agent], "encrypted": True, "errors": {"checks": "403"}},
         "consul_config": {SERVER_FILE: file(*sorted(SETTINGS), "encrypt", settings=SETTINGS)},
+        "consul_binaries": {"/usr/bin/consul": {"version": "1.8.7"}},
         "consul_data": {FOLDER: {"node_id_on_disk": NODE_ID, "gossip_key_digests": None, "services_without_token": []}},
         "units": {"consul": {"active": "active", "drop_ins": []}},
     }
@@ -359,9 +362,10 @@ OLD, NEW = "1.8.7", "1.17.0"
         ("/usr/local/bin/consul", None, "repository", "1.17", ""),
         ("/usr/local/bin/consul", None, "archive", "", ""),
         ("/usr/bin/consul", None, "package", "", ""),
-        ("/opt/consul", None, "package", "", ""),
+        ("/opt/consul", "1.7.0", "package", "", ""),
         ("/opt/consul", NEW, "package", "", f"would start Consul {OLD}"),
-        ("/usr/local/bin/consul", None, "local", "", ""),
+        ("/usr/local/bin/consul", None, "local", "1.16.3", "would start Consul 1.16.3 with its data"),
+        ("/usr/local/bin/consul", None, "local", "1.17.1", ""),
     ],
 )
 def test_the_version_of_consul(says, binary, known, method, wanted, text):
@@ -385,6 +389,30 @@ def test_a_version_that_is_not_known_before(one, says):
     look["placed"] = ["/etc/consul.d/consul.json"]
     look["consul_config"] = {SERVER_FILE: file()}
     assert says(look, consul_agent_install_method="repository") == [], "an agent of the role"
+
+
+def test_the_version_of_a_file_on_the_controller(one):
+    """It may be a program for another processor, which the controller cannot run."""
+    look = looked(consul={"version": NEW}, consul__running__binary="/usr/local/bin/consul")
+    text = one(look, consul_agent_install_method="local", consul_agent_local_file=__file__)
+    assert (
+        f"Consul {NEW} runs on this host, and the version of {__file__} (consul_agent_local_file) is not known" in text
+    )
+    assert text.endswith(f"Set consul_agent_version to its version, which must be {NEW} or a later one.")
+
+
+@pytest.mark.parametrize("method", ["package", "repository", "local", "archive"])
+@pytest.mark.parametrize("binary", ["/opt/consul", "/usr/bin/consul (deleted)", None])
+def test_an_agent_of_an_unknown_version(one, says, binary, method):
+    """It does not tell without a token, and its program is gone or cannot be run."""
+    look = looked(consul__running__binary=binary, consul={"version": None})
+    look["consul_binaries"] = {"/usr/bin/consul": {"version": OLD}}
+    given = {"consul_agent_install_method": method, "consul_agent_local_file": __file__}
+    if method != "archive":  # which requires a version
+        text = one(look, **given)
+        assert "The version of the agent that runs on this host is not known, so neither is whether" in text
+        assert text.endswith("Set consul_agent_version to the version to start, which must not be older.")
+    assert says(look, **given, consul_agent_version="1.21.4") == [], "the user knows"
 
 
 def test_another_version_is_named(says):
@@ -494,6 +522,20 @@ def test_services_without_a_token_from_allow_to_deny(one, says):
     text = one(look)
     assert "were registered without a token: api-1, web-1 (/etc/consul.d/web.hcl)." in text
     assert says(look, consul_agent_acl_default_policy="allow") == []
+
+
+def test_checks_without_a_token_from_allow_to_deny(one, says):
+    """The catalog would keep their last state."""
+    path = "/etc/consul.d/disk.hcl"
+    checks = [{"id": "load", "name": "load", "token": False}, {"id": "up", "name": "up", "token": True}]
+    look = looked(consul={"acl_default_policy": "allow"}, consul_config={path: file("check", checks=checks)})
+    look["consul_data"][FOLDER].update(checks_without_token=["disk"])
+    text = one(look)
+    assert f"these checks of this host were registered without a token: disk, load ({path})." in text
+    assert "the catalog would keep their last state" in text
+    assert says(look, consul_agent_acl_default_policy="allow") == []
+    look["consul"]["acl_default_policy"] = "deny"
+    assert says(look) == [], "Consul refuses them today"
 
 
 def test_services_that_use_the_default_token_of_the_agent(one, says):

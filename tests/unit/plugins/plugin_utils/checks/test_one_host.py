@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import one_host
 
@@ -40,6 +42,64 @@ def test_all_roles_on_one_host(said):
     assert said(roles=("consul_client", *ALL[1:])) == []
 
 
+EVERY_SUBSET = [roles for size in range(1, len(ALL)) for roles in itertools.combinations(ALL[1:], size)]
+
+
+@pytest.mark.parametrize("agent", ["consul_server", "consul_client"])
+def test_any_roles_beside_an_agent(said, agent):
+    for roles in EVERY_SUBSET:
+        assert said(roles=(agent, *roles)) == [], roles
+
+
+DNS_ELSEWHERE = {"nginx_lb_resolvers": ["192.0.2.1"], "docker_host_dns": ["192.0.2.1"], "consul_agent_resolver": False}
+
+
+def service(**settings):
+    return {"nginx_lb_services": [{"name": "mydemo", "port": "5001", **settings}]}
+
+
+def extra(name):
+    return lambda port: {"consul_agent_config_extra": {"ports": {name: port}}}
+
+
+OF_AGENTS = [
+    lambda port: {"consul_agent_dns_port": port, **DNS_ELSEWHERE},
+    *map(extra, ("http", "https", "grpc", "grpc_tls", "serf_lan")),
+]
+# By role, what gives it a port.
+MOVED = {
+    "consul_server": [
+        *OF_AGENTS,
+        *map(extra, ("server", "serf_wan")),
+        lambda port: {"consul_server_https_port": port},
+    ],
+    "consul_client": OF_AGENTS,
+    "redis": [lambda port: {"redis_port": port}],
+    "registry": [lambda port: {"registry_port": port}],
+    "mydemo": [lambda port: {"mydemo_ports": [port]}],
+    "nginx_lb": [
+        lambda port: service(listen=str(port)),
+        lambda port: service(tls_listen=f"{port} http2", tls_certificate_file="/x.pem"),
+        lambda port: {"nginx_lb_tls_listen": str(port), "nginx_lb_tls_certificate_file": "/x.pem"},
+        lambda port: {"nginx_lb_telemetry_listen": f"*:{port}"},
+    ],
+}
+PAIRS = [
+    (one, first, other, second)
+    for one, other in itertools.combinations(MOVED, 2)
+    if (one, other) != ("consul_server", "consul_client")
+    for first in range(len(MOVED[one]))
+    for second in range(len(MOVED[other]))
+]
+
+
+@pytest.mark.parametrize(("one", "first", "other", "second"), PAIRS)
+def test_each_port_of_each_role_with_each_other(said, one, first, other, second):
+    everywhere = {"consul_agent_client_addr": LAN, "consul_agent_dns_addresses": [LAN]}
+    (text,) = said({**everywhere, **MOVED[one][first](7777), **MOVED[other][second](7777)}, roles=(one, other))
+    assert "would both listen on port 7777 of this host. To another port, set " in text
+
+
 def ports(one, other, port, remedy):
     return f"{one} and {other} would both listen on port {port} of this host. To another port, set {remedy}."
 
@@ -66,6 +126,15 @@ LISTEN = "nginx_lb_services[mydemo].listen"
         (
             {"redis_port": 8300},
             ports("Consul's RPC (consul_agent_config_extra.ports.server)", "Redis (redis_port)", 8300, "redis_port"),
+        ),
+        (
+            {"registry_port": 8503, "consul_agent_client_addr": LAN},
+            ports(
+                "Consul's gRPC with TLS, since 1.14 (consul_agent_config_extra.ports.grpc_tls)",
+                REGISTRY,
+                8503,
+                MOVE_REGISTRY,
+            ),
         ),
         (
             {"redis_port": 8501, "consul_server_https_port": 8501},
@@ -124,6 +193,8 @@ def test_a_port_twice(said, given, text):
         # Consul's own ports moved away.
         {"registry_port": 8300, "consul_agent_config_extra": {"ports": {"server": 9300}}},
         {"registry_port": 8502, "consul_agent_config_extra": {"ports": {"grpc": -1}}},
+        {"registry_port": 8503, "consul_agent_config_extra": {"ports": {"grpc_tls": -1}}},
+        {"redis_port": 8501, "consul_server_https_port": 8501, "consul_agent_config_extra": {"ports": {"https": 9501}}},
         # Two services behind one port of nginx: nginx_lb judges that.
         {"nginx_lb_services": [{"name": "a", "port": "1"}, {"name": "b", "port": "2"}]},
         # What the roles themselves report.
@@ -136,8 +207,12 @@ def test_no_port_twice(said, given):
     assert said(given) == []
 
 
-def test_a_client_has_fewer_ports(said):
-    assert said({"redis_port": 8300}, roles=("consul_client", "redis")) == []
+@pytest.mark.parametrize("port", [8300, 8302, 8501, 8502, 8503])
+def test_a_client_has_fewer_ports(said, port):
+    assert said({"redis_port": port}, roles=("consul_client", "redis")) == []
+
+
+def test_the_gossip_of_a_client(said):
     assert len(said({"redis_port": 8301}, roles=("consul_client", "redis"))) == 1
 
 

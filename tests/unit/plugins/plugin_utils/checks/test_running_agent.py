@@ -80,6 +80,7 @@ def test_a_key_in_the_files_of_an_agent_without_a_keyring(said):
             "settings": {},
             "keys": [],
             "services": [],
+            "checks": [],
         }
     }
     look = {"consul": agent, "consul_config": files, **with_keys()}
@@ -160,6 +161,60 @@ def test_a_lost_ca_is_not_made_again(said, tmp_path):
 def test_a_damaged_ca_is_reported_elsewhere(said, tmp_path):
     (tmp_path / "ca.pem").write_text(pem(b"new").replace("bmV3", "bmV"))
     assert said("consul_client", look=with_ca(b"old")) == []
+
+
+def by_hand(*contents: bytes, **settings):
+    """The look at an agent that somebody has set up with a CA in a file, or in a folder of files."""
+    agent = {
+        "pid": 42,
+        "unit": "consul",
+        "config_dirs": ["/etc/consul.d"],
+        "config_files": [],
+        "options": {},
+        "data_dir": FOLDER,
+        "settings": settings or {"tls.defaults.ca_file": "/srv/tls/ca.crt"},
+        "ca_fingerprints": [hashlib.sha256(content).hexdigest() for content in contents],
+    }
+    return {"placed": [], "consul": {"running": [agent]}, **RUNS}
+
+
+def of_the_ca(texts):
+    return [text for text in texts if "another CA" in text or " has a CA " in text or "cannot be read" in text]
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ({"ca_file": "/a"}, "/a"),
+        ({"ca_path": "/folder"}, "/folder"),
+        ({"tls.defaults.ca_file": "/a"}, "/a"),
+        ({"tls.defaults.ca_path": "/folder"}, "/folder"),
+        ({"tls.internal_rpc.ca_file": "/a"}, "/a"),
+        ({"tls.internal_rpc.ca_path": "/folder"}, "/folder"),
+        # Consul uses the one of internal RPC among servers, and a file before a folder.
+        ({"tls.defaults.ca_file": "/public", "tls.internal_rpc.ca_file": "/a"}, "/a"),
+        ({"tls.defaults.ca_file": "/a", "tls.internal_rpc.ca_path": "/folder"}, "/a"),
+    ],
+)
+def test_the_ca_of_an_agent_of_another(said, tmp_path, settings, path):
+    look = by_hand(b"old", **settings)
+    (text,) = of_the_ca(said("consul_client", look=look))
+    assert f"has a CA ({path}), and {tmp_path}/ca.pem does not exist. A new CA would be made" in text
+    (tmp_path / "ca.pem").write_text(pem(b"new"))
+    (text,) = of_the_ca(said("consul_client", look=look))
+    assert text.startswith(f"{tmp_path}/ca.pem is another CA than that of the agent that runs on this host ({path})")
+    (tmp_path / "ca.pem").write_text(pem(b"old"))
+    assert of_the_ca(said("consul_client", look=look)) == []
+
+
+def test_a_ca_of_an_agent_of_another_that_cannot_be_read(said, tmp_path):
+    """As with a name that is relative to the folder in which the agent was started. A new CA would be made in silence."""
+    look = by_hand(ca_file="tls/ca.crt")
+    (text,) = of_the_ca(said("consul_client", look=look))
+    assert f"has a CA (tls/ca.crt), which cannot be read, and {tmp_path}/ca.pem does not exist" in text
+    (tmp_path / "ca.pem").write_text(pem(b"new"))
+    assert of_the_ca(said("consul_client", look=look)) == [], "the user has brought one"
+    assert of_the_ca(said("consul_client", look=by_hand(verify_outgoing=False))) == []
 
 
 def test_a_client_that_is_alone_with_a_wrong_key(said):

@@ -9,7 +9,10 @@ import pytest
 ALLOW = {"consul_agent_acl_default_policy": "allow"}
 
 
-@pytest.mark.parametrize("given", [{}, {"status_certificate_days": 0, "status_timeout": 1}])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"status_certificate_days": 0, "status_timeout": 1}, {"status_services": {}}, {"status_services": {"a": "b"}}],
+)
 def test_right(said, tmp_path, given):
     assert said("status", {**ALLOW, "status_json": f"{tmp_path}/new.json", **given}) == []
 
@@ -23,6 +26,22 @@ def test_right(said, tmp_path, given):
             "status_json is '/nowhere/status.json', and there is no such folder on the controller.",
         ),
         ({"status_json": "/etc"}, "status_json: '/etc' is a folder. Use the path of a file."),
+        (
+            {"status_services": {"mydemo": ["app"]}},
+            "status_services has [\"app\"] for the service 'mydemo'. It must be the name of an inventory group.",
+        ),
+        (
+            {"status_services": {"mydemo": None}},
+            "status_services has null for the service 'mydemo'. It must be the name of an inventory group.",
+        ),
+        (
+            {"status_services": {"mydemo": ""}},
+            "status_services has '' for the service 'mydemo'. It must be the name of an inventory group.",
+        ),
+        (
+            {"status_services": {5: "app"}},
+            "status_services has 5, which is not the name of a service. Put it in quotes.",
+        ),
         ({"status_certificate_days": -1}, "status_certificate_days is -1. It must be 0 or more days."),
         ({"status_secret_days": -1}, "status_secret_days is -1. It must be 0 or more days."),
         ({"status_timeout": 0}, "status_timeout is 0. It must be 1 or more seconds."),
