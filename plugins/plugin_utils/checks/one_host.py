@@ -124,7 +124,10 @@ def consul(v: Values, key: str, what: str, default: int, where: Callable[[], Col
 
 
 def client_addresses(v: Values) -> Callable[[], list[str]]:
-    return lambda: v["consul_agent_client_addr"].split()
+    def addresses() -> list[str]:
+        return v["consul_agent_client_addr"].split()
+
+    return addresses
 
 
 def redis(v: Values) -> Iterator[Listener]:

@@ -171,7 +171,10 @@ def test_a_check_that_its_agent_does_not_know(site, status):
         }
     )
     known = site["hosts"]["app1"]["consul"]
-    of_checks = lambda: [one for one in site_status(**site)["problems"] if "does not know it" in one["say"]]
+
+    def of_checks():
+        return [one for one in site_status(**site)["problems"] if "does not know it" in one["say"]]
+
     assert of_checks() == [], "the agent was not asked"
     known |= {"checks": {"disk": {"status": status}}}
     assert of_checks() == []
