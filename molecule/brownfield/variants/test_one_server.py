@@ -128,7 +128,8 @@ def test_a_client_that_has_joined_with_a_wrong_gossip_key_is_taken_over(lab, bef
     lab.exec("app1", "systemctl stop consul")
     lab.exec("app1", f"cat >{KEYRING}", f'["{wrong}"]')
     lab.exec("app1", f"sed -i 's|^encrypt .*|encrypt = \"{wrong}\"|' /etc/consul.d/consul.hcl; systemctl start consul")
-    lab.wait_for(lambda: lab.api("app1", "agent/self").status == 200, 30, "the agent of app1 runs")
+    told = "journalctl --unit consul --lines 20 | grep 'No installed keys could decrypt the message'"
+    lab.wait_for(lambda: lab.exec("app1", told), 30, "app1 cannot join")
     assert lab.members()["app1"] != 1
 
     lab.lines["consul_agent_acl_default_policy"] = "allow"
