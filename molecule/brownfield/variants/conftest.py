@@ -76,7 +76,8 @@ class Names(Repeated):
         super().__init__(lab)
         self.hosts, self.services = lab.hosts(), services
         self.answers, self.missing = 0, []
-        self.silence = 0.0  # the longest time that a host did not answer for one of the services
+        # For how many seconds at most a host did not answer for one of the services.
+        self.silence = dict.fromkeys(self.hosts, 0.0)
         self._answered: dict[tuple[str, str], float] = {}
 
     def ask(self, host: str) -> None:
@@ -84,14 +85,15 @@ class Names(Repeated):
             name, now = said.split()[0], time.monotonic()
             if re.search(r"^[^;\n].*\sA\s", said, re.MULTILINE):
                 last = self._answered.get((host, name), now)
-                self.silence = max(self.silence, now - last)
+                self.silence[host] = max(self.silence[host], now - last)
                 self._answered[host, name] = now
                 self.answers += 1
             elif re.search(r"status: (NOERROR|NXDOMAIN)", said):
                 self.missing.append((host, name, time.strftime("%X")))
 
     def __str__(self) -> str:
-        return f"{self.answers} answers, {len(self.missing)} without the service, none for {self.silence:.1f} s at most"
+        silence = ", ".join(f"{host} {seconds:.1f} s" for host, seconds in self.silence.items())
+        return f"{self.answers} answers, {len(self.missing)} without the service; none for {silence} at most"
 
 
 class Members(Repeated):

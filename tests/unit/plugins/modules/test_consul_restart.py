@@ -34,7 +34,7 @@ class Host:
             "status/leader": OWN,
             "agent/checks": CHECKS,
             "operator/autopilot/health": healthy,
-            "acl/tokens": [],
+            "acl/tokens": {},
             **{name.replace("__", "/"): answer for name, answer in answers.items()},
         }
 
