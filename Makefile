@@ -89,6 +89,7 @@ chaos: dev-tools  ## what make test has no time for: both load balancers, and al
 	for step in destroy create prepare converge; do molecule $$step --scenario-name production; done
 	pytest -m 'chaos or not chaos' molecule/production/tests molecule/production/chaos
 	molecule destroy --scenario-name production
+	pytest -m chaos molecule/brownfield/variants
 	CONSUL_BIN=$$(lab/consul-binary) pytest -m chaos tests/integration
 
 bench: dev-tools  ## how long the modules take, beside community.general's

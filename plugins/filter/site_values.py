@@ -86,7 +86,7 @@ _value:
     tokens_first:
       description: >-
         Whether the tokens of the servers are made before these restart, by this run's look. True if a server of a cluster that was
-        set up by hand is taken over, V(acl_server) knows a leader, and the cluster has ACLs.
+        set up by hand is taken over, V(acl_server) knows a leader, and no server is known to be without ACLs.
       type: bool
     foreign_server:
       description: >-

@@ -128,12 +128,13 @@ def put_links(links):
             os.symlink(target, path)
 
 
-def empty_folders(patterns, paths):
-    """The folders that match a pattern and would be empty without these paths, the deepest first."""
-    gone, found = set(paths), []
+def empty_folders(patterns, paths, restored=()):
+    """The folders that match a pattern and would be empty without these paths, the deepest first. What is restored may not be
+    there yet."""
+    gone, found, used = set(paths), [], {os.path.dirname(path) for path in restored}
     folders = {folder for pattern in patterns for folder in glob.glob(pattern)}
     for folder in sorted(folders, key=lambda one: (-one.count("/"), one)):
-        if not os.path.isdir(folder) or os.path.islink(folder) or os.path.ismount(folder):
+        if folder in used or not os.path.isdir(folder) or os.path.islink(folder) or os.path.ismount(folder):
             continue
         if all(os.path.join(folder, name) in gone for name in os.listdir(folder)):
             found.append(folder)

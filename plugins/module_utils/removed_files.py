@@ -31,7 +31,7 @@ def remove_placed(patterns, put_back=(), folders=(), check_mode=False, places=No
         only_back = set(matching(known, put_back)) - set(removed)
         plan = removal([*removed, *sorted(only_back)], only_back, record, merged, former)
         gone = [entry.path for entry in plan.entries if entry.state == "absent" and entry.path not in plan.links]
-        empty = empty_folders(folders, gone)
+        empty = empty_folders(folders, gone, plan.restored)
         return [*plan.entries, *(Entry(folder, "absent", "root", "root", 0) for folder in empty)]
 
     result = place(entries, check_mode=check_mode, places=places)

@@ -18,6 +18,8 @@ description:
   - An agent in O(replaces) on a server must answer at O(host) and O(port). Otherwise the module fails.
   - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
     refused to answer before the restart, or there is no leader, it may refuse after it.
+  - A server that gets ACLs in place of an agent without them may also refuse to answer, and its checks do not count. It has no
+    token until the leader has ACLs as well.
   - If a restart fails, or its host is lost, this run restarts no further agent. The task then fails on each host that is
     left, and names the host that failed.
 notes:
@@ -166,6 +168,15 @@ def agent_checks(client):
         return {}
 
 
+def has_acls(client):
+    """Whether the agent has ACLs, by its own word."""
+    try:
+        client.get("acl/tokens")
+    except ConsulError as error:
+        return "ACL support disabled" not in (error.detail or "")
+    return True
+
+
 def service_of(module):
     options = {name: spec.get("default") for name, spec in ARGUMENTS.items()}
     options.update(name=module.params["name"], reads=module.params["reads"], timeout=module.params["wait_seconds"])
@@ -244,6 +255,9 @@ def execute(module, client):
                 # The API of another's agent may be at another address. That of this one is not.
                 has_leader = bool(leader) or (leader is None and bool(replaced))
             former, dns = passing(agent_checks(client)), needed_of_dns(params, has_leader)
+            if replaced and params["server_address"] and not has_acls(client):
+                # Consul answers "ACL not found" to everybody, also without a token.
+                former, dns = set(), min(dns, REFUSES)
             if replaced:
                 replace(service, replaced, params["data_dir"])
             service.act(unit, decision)

@@ -7,8 +7,9 @@ alone with it."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import agents, data_in
+from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import data_in
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, digest
 
 
@@ -28,10 +29,15 @@ def is_alone(look: Look) -> bool:
 
 def stale_keyring(client: Look, folder: str, key: str, servers: Iterable[Look]) -> str | None:
     """The keyring of a client that has no key of the cluster, if it has to be removed so that the client can join. Only where a
-    server uses the key: otherwise the key may be the wrong one."""
+    server uses the key: otherwise the key may be the wrong one. One that this run has restarted since the look still uses it."""
     path, wanted = keyring_of(folder), digest(key.encode())
     kept = digests(client, folder)
     if not kept or wanted in kept or path in client.changed or not is_alone(client):
         return None
-    in_use = any(wanted in digests(server, agent["data_dir"]) for server in servers for agent in agents(server))
-    return path if in_use else None
+    folders = [(server, agent["data_dir"]) for server in servers for agent in _ran(server)]
+    return path if any(wanted in digests(server, data_dir) for server, data_dir in folders) else None
+
+
+def _ran(look: Look) -> list[dict[str, Any]]:
+    """The agents that ran when this run looked."""
+    return (look.known.get("consul") or {}).get("running") or []

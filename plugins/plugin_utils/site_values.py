@@ -116,11 +116,12 @@ class SiteValues(Mapping[str, Any]):
     @cached_property
     def tokens_first(self) -> bool:
         """Whether the tokens of the servers are made before these restart. In a takeover the cluster runs, and knows the management
-        token. A new cluster, or one that is to get another management token, takes tokens only after the restart."""
+        token. A new cluster, or one that is to get another management token, takes tokens only after the restart. So does one in
+        which a server has no ACLs yet, also if a killed run has given them to the others."""
         if not any(agents_to_replace(self._look_of(server)) for server in self.servers):
             return False
-        agent = self._look_of(self.acl_server).get("consul") or {}
-        return bool(agent.get("leader")) and agent.get("acl_default_policy") != "disabled"
+        known = [self._look_of(server).get("consul") or {} for server in [self.acl_server, *self.servers]]
+        return bool(known[0].get("leader")) and all(one.get("acl_default_policy") != "disabled" for one in known)
 
     @cached_property
     def foreign_server(self) -> str:

@@ -122,6 +122,16 @@ def test_a_folder_that_holds_something_of_others_stays(host, places):
     assert os.listdir(host / "sub") == ["theirs"]
 
 
+def test_a_folder_that_gets_its_only_file_back_stays(host, places):
+    (host / "sub").mkdir()
+    (host / "sub/theirs.conf").write_text("theirs\n")
+    before = contents(host)
+    place([absent(host / "sub/theirs.conf")], places=places)
+    result = remove_placed([], put_back=[f"{host}/sub/*"], folders=[f"{host}/sub"], places=places)
+    assert contents(host) == before
+    assert result["removed"] == [] and result["restored"] == [str(host / "sub/theirs.conf")]
+
+
 def interrupted(*_paths):
     raise KeyboardInterrupt
 

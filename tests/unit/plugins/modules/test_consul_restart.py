@@ -34,6 +34,7 @@ class Host:
             "status/leader": OWN,
             "agent/checks": CHECKS,
             "operator/autopilot/health": healthy,
+            "acl/tokens": {},
             **{name.replace("__", "/"): answer for name, answer in answers.items()},
         }
 
@@ -288,6 +289,18 @@ def test_a_client_that_could_not_be_asked_is_back_with_a_leader(run, replaced):
     host = Host(NOT_RUNNING, status__leader=[REFUSED, ""])
     with pytest.raises(ConsulError, match="it knows no leader"):
         run(host, wait_seconds=10, replaces=[{}])
+
+
+def test_a_server_that_gets_acls_is_back_though_it_refuses(run, replaced):
+    """It has no token until the leader has ACLs, and refuses all that needs one."""
+    refused = ConsulError("ACL not found", status=403, detail="ACL not found")
+    disabled = ConsulError("HTTP 401", status=401, detail="ACL support disabled")
+    host = Host(NOT_RUNNING, acl__tokens=disabled, agent__checks=[CHECKS, refused])
+    run.dns = [ANSWERS, REFUSES]
+    assert run(host, server_address=OWN, replaces=[{}])["changed"] and "kill" in host.events
+    host = Host(NOT_RUNNING, agent__checks=[CHECKS, refused])
+    with pytest.raises(ConsulError, match="do not pass"):
+        run(host, server_address=OWN, replaces=[{}])
 
 
 def test_check_mode_replaces_nothing(run, monkeypatch):

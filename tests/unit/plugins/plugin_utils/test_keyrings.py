@@ -26,6 +26,7 @@ SERVER = facts(RIGHT, leader="192.0.2.1:8300")
         (facts(WRONG), SERVER, True),
         (facts(WRONG, runs=False), SERVER, True),
         (facts(WRONG), facts("another", RIGHT), True),
+        (facts(WRONG), facts(RIGHT, changed=["consul", "unit:consul"]), True),  # restarted by this run
         (facts(RIGHT), SERVER, False),
         (facts(WRONG, RIGHT), SERVER, False),
         (facts(), SERVER, False),

@@ -156,6 +156,17 @@ def test_whether_tokens_are_made_before_the_servers_restart(agent, first):
     assert site_values(variables).tokens_first is first
 
 
+def test_a_killed_run_has_given_acls_to_one_server():
+    hostvars = {"c1": server("active"), "c2": server("active")}
+    ours = {"leader": "192.0.2.2:8300"}  # refuses to tell more until all have them
+    theirs = {"leader": "192.0.2.2:8300", "acl_default_policy": "disabled", "running": RUNNING}
+    for name, agent in {"c1": ours, "c2": theirs}.items():
+        hostvars[name]["ansible_facts"]["dockyard_host"].update(consul=agent, placed=[])
+    variables = {**HOST, "groups": {"consul_server": ["c1", "c2"]}, "hostvars": hostvars}
+    assert site_values(variables).acl_server == "c1"
+    assert site_values(variables).tokens_first is False
+
+
 FOREIGN = {"placed": [], "consul": {"running": [{"pid": 1, "started": 1, "unit": "old", "options": {}}]}}
 FRESH = {"placed": [], "consul": {"running": []}}
 MAIN = "/etc/consul.d/consul.json"

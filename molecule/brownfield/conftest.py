@@ -16,24 +16,27 @@ import pytest
 
 from lab.testing import ROOT, CommandFailed, LockedLab, PlaybookRun
 
-SCENARIO = Path(__file__).resolve().parents[1]
-HOSTS = ["old1", "old2", "old3", "app1", "web1"]
+SCENARIO = Path(__file__).resolve().parent
 
 
 class BrownfieldLab(LockedLab):
-    def __init__(self) -> None:
-        super().__init__(SCENARIO, [ROOT / "lab" / "hosts.yml", SCENARIO / "hosts.yml"])
+    def __init__(self, inventory: Path = SCENARIO / "hosts.yml") -> None:
+        super().__init__(SCENARIO, [ROOT / "lab" / "hosts.yml", inventory])
         self.by_hand = self.secrets.parent / "by_hand"
         self.lines: dict[str, Any] = {}  # what a user has added to the inventory
 
     @property
     def management_token(self) -> str:
-        return json.loads((self.by_hand / "bootstrap.json").read_text())["SecretID"]
+        """That of the time before. A cluster without ACLs has none until the site has made one."""
+        if (file := self.by_hand / "bootstrap.json").exists():
+            return json.loads(file.read_text())["SecretID"]
+        return self.secret(name) if (self.secrets / (name := "operator/management.token")).exists() else ""
 
     def secret_values(self) -> dict[str, str]:
         """What nobody may see: the secrets of the site, and those of the time before."""
         found = super().secret_values() if self.secrets.exists() else {}
-        found["the old management token"] = self.management_token
+        if self.management_token:
+            found["the old management token"] = self.management_token
         found["the old gossip key"] = (self.by_hand / "gossip.key").read_text().strip()
         found["the old token of the agents"] = "11111111-1111-4111-8111-111111111111"
         found["the old token of the services"] = "22222222-2222-4222-8222-222222222222"
@@ -58,7 +61,7 @@ class BrownfieldLab(LockedLab):
         return unit, pid
 
     def agents(self) -> dict[str, tuple[str, str]]:
-        return {host: self.agent(host) for host in HOSTS}
+        return {host: self.agent(host) for host in self.hosts()}
 
     def files(self, host: str) -> str:
         """What there is below the folders that the roles change, with times and sums."""
@@ -72,7 +75,7 @@ class BrownfieldLab(LockedLab):
 
     def leader(self) -> str:
         address = self.consul("status/leader").partition(":")[0]
-        return next(host for host in HOSTS if self.address(host) == address)
+        return next(host for host in self.hosts() if self.address(host) == address)
 
     def state(self) -> dict[str, Any]:
         """What must be the same before and after."""
@@ -90,9 +93,18 @@ class BrownfieldLab(LockedLab):
             "kv": {one["Key"]: b64decode(one["Value"]) for one in self.consul("kv/?recurse")},
             "nodes": nodes,
             "services": services,
-            "tokens": {(token["AccessorID"], token["Description"]) for token in self.consul("acl/tokens")},
+            "tokens": {(token["AccessorID"], token["Description"]) for token in self._tokens()},
             "peers": peers,
         }
+
+    def _tokens(self) -> list[dict[str, Any]]:
+        return self.consul("acl/tokens") if self.management_token else []
+
+
+@pytest.fixture(scope="session")
+def lab_of() -> type[BrownfieldLab]:
+    """For the tests in other folders: the lab of another inventory."""
+    return BrownfieldLab
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +132,7 @@ class Watch:
 
     def _ask(self) -> None:
         while not self._stop.wait(0.2):
-            for server in ("old1", "old2", "old3"):
+            for server in self.lab.hosts("consul_server"):
                 try:
                     found = {one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services}
                 except (CommandFailed, ValueError):

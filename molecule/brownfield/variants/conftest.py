@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The dockyard.consul authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other clusters that were made by hand. Each file of tests has hosts of its own, by the inventory of its name."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from lab.testing import CommandFailed, Lab
+
+FAILED = 4  # the status of a member, as in `consul members`
+# The agents of the roles answer DNS on port 53, those from before on 8600. dig fails if nobody answers.
+ASK = """for name in {names}; do
+  echo "for $name"
+  dig="dig +time=1 +tries=1 +noall +comments +answer @127.0.0.1 $name.service.consul"
+  $dig -p 53 || $dig -p 8600
+done; true"""
+
+
+@pytest.fixture(scope="module")
+def lab(lab_of, request) -> Iterator[Lab]:
+    lab = lab_of(request.path.parent / Path(request.path.name.removeprefix("test_")).with_suffix(".yml"))
+    for playbook in ("lab/destroy.yml", "lab/create.yml", "molecule/brownfield/consul.yml"):
+        done = lab.playbook(playbook)
+        assert done.ok, done.output
+    yield lab
+    if not request.session.testsfailed:  # otherwise they stay, to be looked at
+        lab.playbook("lab/destroy.yml")
+
+
+class Repeated:
+    """Does the same all the time, while other things go on."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._rounds = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def go_on(self) -> None:
+        """Returns when all hosts were asked twice more."""
+        rounds = self._rounds
+        self.lab.wait_for(lambda: self._rounds > rounds + 2, 60, "the hosts are asked twice more")
+
+    def _go_on(self) -> None:
+        while not self._stop.wait(0.2):
+            for host in self.hosts:
+                try:
+                    self.ask(host)
+                except (CommandFailed, ValueError):
+                    continue  # the agent restarts
+            self._rounds += 1
+
+
+class Names(Repeated):
+    """Asks the agent of each host for the services, over DNS. An agent that restarts gives no answer, or SERVFAIL; that is
+    not an answer without the service."""
+
+    def __init__(self, lab: Lab, *services: str) -> None:
+        super().__init__(lab)
+        self.hosts, self.services = lab.hosts(), services
+        self.answers, self.missing = 0, []
+        # For how many seconds at most a host did not answer for one of the services.
+        self.silence = dict.fromkeys(self.hosts, 0.0)
+        self._answered: dict[tuple[str, str], float] = {}
+
+    def ask(self, host: str) -> None:
+        for said in self.lab.exec(host, ASK.format(names=" ".join(self.services))).split("for ")[1:]:
+            name, now = said.split()[0], time.monotonic()
+            if re.search(r"^[^;\n].*\sA\s", said, re.MULTILINE):
+                last = self._answered.get((host, name), now)
+                self.silence[host] = max(self.silence[host], now - last)
+                self._answered[host, name] = now
+                self.answers += 1
+            elif re.search(r"status: (NOERROR|NXDOMAIN)", said):
+                self.missing.append((host, name, time.strftime("%X")))
+
+    def __str__(self) -> str:
+        silence = ", ".join(f"{host} {seconds:.1f} s" for host, seconds in self.silence.items())
+        return f"{self.answers} answers, {len(self.missing)} without the service; none for {silence} at most"
+
+
+class Members(Repeated):
+    """Asks each server who has failed."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self.hosts = lab.hosts("consul_server")
+        self.answers, self.failed = 0, []
+
+    def ask(self, host: str) -> None:
+        members: list[dict[str, Any]] = self.lab.api(host, "agent/members").json()
+        self.answers += 1
+        self.failed += [(host, one["Name"], time.strftime("%X")) for one in members if one["Status"] == FAILED]
+
+
+@pytest.fixture
+def names(lab) -> Iterator[Names]:
+    with Names(lab, "web", "api") as names:
+        yield names
+
+
+@pytest.fixture
+def members(lab) -> Iterator[Members]:
+    with Members(lab) as members:
+        yield members
+
+
+@pytest.fixture(scope="module")
+def before(lab) -> dict[str, Any]:
+    """The cluster before anybody has run anything."""
+    lab.wait_for(lambda: len(lab.state()["services"]) == 2, 30, "all services are registered")
+    return lab.state()
