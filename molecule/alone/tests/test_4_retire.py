@@ -86,6 +86,7 @@ def test_the_next_run_of_the_site_brings_it_back(lab, run, play):
     assert done.ok, done.output
     assert traces(lab, "client2") == {"members", "catalog", "token", "secrets"}
     assert lab.exec("client2", "systemctl is-enabled consul") == "enabled"
+    assert "_node_maintenance" not in lab.consul("agent/checks", "client2")
 
 
 def test_a_host_that_is_lost_and_a_new_one_of_its_name(lab, run, play):

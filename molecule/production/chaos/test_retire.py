@@ -14,6 +14,7 @@ STEPS = [
     "Wait for the drain time",
     "Remove its containers",
     "Stop the agent",
+    "Forget the maintenance mode",
     "Remove the node from the cluster",
     "Revoke its tokens",
     "Remove its secrets",
@@ -36,7 +37,5 @@ def test_retire_is_killed_at_each_step(lab, users, writer, nobody_notices):
     nobody_notices("an app host taken out of the site, killed at each step")
 
     back = lab.playbook("site.yml", "--limit", host)
-    assert back.ok, back.output
-    back = lab.playbook("playbooks/return_host.yml", "--limit", host)
     assert back.ok, back.output
     lab.wait_for(lambda: lab.address(short) in lab.dns("mydemo.service.consul", "lb1"), 60, "the host serves again")
