@@ -78,17 +78,26 @@ class ActionModule(ActionBase):
                 )
             except AnsibleError as error:  # the host cannot be reached
                 return {"failed": True, "msg": str(error)}
+            finally:
+                self._remove_module()
 
         def renew() -> bool | None:
             done = ask("renewed")
             if not done.get("failed"):
                 return True
-            return False if "has lost the lock" in done.get("msg", "") else None
+            return False if done.get("lost") else None
 
         def free() -> None:
             ask("released")
 
         lock_keeper.keep(key, session, number(self._task.args, "ttl", DEFAULT_TTL) / RENEWALS, renew, free)
+
+    def _remove_module(self) -> None:
+        """Ansible does so after the action. Without pipelining, the file of the module has its options, the token among them."""
+        try:
+            self.cleanup()
+        except AnsibleError:
+            pass
 
     def _ask(self, **more: Any) -> dict[str, Any]:
         return self._execute_module(module_args={**self._task.args, **more}, task_vars=self._variables)

@@ -34,6 +34,10 @@ class LockHeld(ConsulError):
         self.lock = lock
 
 
+class LockLost(ConsulError):
+    """This run had the lock, and has it no more."""
+
+
 def described(lock):
     """Who has the lock, since when and for what, to follow the words C(the lock is)."""
     if lock is None:
@@ -116,7 +120,7 @@ class SiteLock:
         if record is not None and record.session == session and self.sessions.renew(session):
             return lock_of(record)
         now = described(lock_of(record))
-        raise ConsulError(
+        raise LockLost(
             f"this run has lost the lock {one_line(self.key)}, and must not go on: it was not renewed in time, or somebody took it"
             f" or freed it. The lock is {now}. See what the other run has done, then run again"
         )
@@ -161,9 +165,13 @@ class SiteLock:
 
     def _end(self, record):
         if record.session:
-            self.sessions.destroy(record.session)  # which deletes the key
-        else:
-            self.store.apply([Change("delete-cas", self.key, index=record.index)], settle=True)
+            try:
+                return self.sessions.destroy(record.session)  # which deletes the key
+            except ConsulError as error:
+                # The node of another agent, on which the token has no right. The session is of no use without the key.
+                if error.status != 403:
+                    raise
+        self.store.apply([Change("delete-cas", self.key, index=record.index)], settle=True)
 
     def _wait_for_change(self, index, seconds):
         self.client.get("kv/" + self.key, {**self.client.query, "index": index}, missing_ok=True, wait=seconds)

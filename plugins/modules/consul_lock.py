@@ -161,6 +161,11 @@ lock:
     since: '2026-11-27T08:00:00Z'
     started: 123456
     taken_from: null
+lost:
+  description: V(true) if the run had the lock, and has it no more.
+  returned: if so, with O(state=renewed)
+  type: bool
+  sample: true
 description:
   description: Who has the lock, as a sentence says it. After V(freed) and V(released), who had it.
   returned: success
@@ -169,7 +174,12 @@ description:
 """
 
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_lock import LockHeld, SiteLock, described
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_lock import (
+    LockHeld,
+    LockLost,
+    SiteLock,
+    described,
+)
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_module import ConsulModule
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_sessions import LONGEST_TTL
 
@@ -194,6 +204,8 @@ def execute(module, client):
         return states[params["state"]](params, lock)
     except LockHeld as error:
         module.fail_json(msg=f"Nothing was changed: {error}. {remedy(error.lock)}", lock=error.lock)
+    except LockLost as error:
+        module.fail_json(msg=str(error), lost=True)
 
 
 def remedy(lock):

@@ -53,7 +53,10 @@ def has_ended(holder: Mapping[str, Any]) -> bool:
     here = machine()
     if here is None or holder.get("machine") != here or not holder.get("pid") or not holder.get("started"):
         return False
-    return started(holder["pid"]) != holder["started"]
+    now = started(holder["pid"])
+    if now is None:
+        return not is_of_another_user(holder["pid"])
+    return now != holder["started"]
 
 
 def runs(pid: int, since: int | None) -> bool:
@@ -67,6 +70,17 @@ def runs(pid: int, since: int | None) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def is_of_another_user(pid: int) -> bool:
+    """Whether another user has a process with this number. /proc does not show it where it is mounted with hidepid."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return False
 
 
 def operator() -> str:

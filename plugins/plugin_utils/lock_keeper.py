@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from ansible import constants
 from ansible.utils.display import Display
@@ -32,15 +33,12 @@ KEEPERS = 3
 
 def note_of(key: str) -> Path:
     """The file that says that this run has the lock, with the session. Ansible deletes its folder when a run ends by itself."""
-    return Path(constants.DEFAULT_LOCAL_TMP) / f"dockyard.lock.{key.replace('/', '_')}"
+    return Path(constants.DEFAULT_LOCAL_TMP) / f"dockyard.lock.{quote(key, safe='')}"
 
 
 def session_of(key: str) -> str | None:
     """The session that this run has a lock with."""
-    try:
-        return note_of(key).read_text(encoding="ascii")
-    except FileNotFoundError:
-        return None
+    return _content(note_of(key)) or None
 
 
 def note(key: str, session: str) -> None:
@@ -51,7 +49,8 @@ def note(key: str, session: str) -> None:
 
 
 def forget(key: str) -> None:
-    note_of(key).unlink(missing_ok=True)
+    """The file stays: one that is missing means that the run ends."""
+    note(key, "")
 
 
 def is_wanted(key: str, session: str, host: str) -> bool:
@@ -113,10 +112,11 @@ def watch(
     """Renew until the run has ended. Returns whether the lock is to be freed."""
     due = time.monotonic() + seconds
     while run_goes_on():
-        if _content(file) != session:
-            # Released, or Ansible has just deleted its folder.
-            if file.parent.exists():
-                return False
+        content = _content(file)
+        if content is None:  # Ansible deletes its folder shortly before the process ends
+            pass
+        elif content != session:  # released
+            return False
         elif time.monotonic() >= due:
             due = time.monotonic() + seconds
             if renew() is False:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
-from ansible_collections.dockyard.consul.plugins.module_utils.consul_lock import LockHeld, SiteLock
+from ansible_collections.dockyard.consul.plugins.module_utils.consul_lock import LockHeld, LockLost, SiteLock
 from ansible_collections.dockyard.consul.plugins.modules import consul_lock
 from in_process import Module
 
@@ -153,6 +153,13 @@ def test_rights(deny_agent, lock):
     own = SiteLock(ConsulClient(port=deny_agent.http_port, token=enough), KEY)
     held, is_new = own.acquire(someone("anna"), TTL)
     assert is_new and own.renew(held["session"])
+    # A lock with a session of a node on which the token has no right.
+    other = deny_agent.token_for(f'key "{KEY}" {{ policy = "write" }}')
+    client = ConsulClient(port=deny_agent.http_port, token=other)
+    assert SiteLock(client, KEY).release()["run"] == "anna"
+    with pytest.raises(LockLost, match="The lock is free"):
+        own.renew(held["session"])
+    held, is_new = own.acquire(someone("anna"), TTL)
     own.release(held["session"])
     assert own.read() is None
 
@@ -187,6 +194,7 @@ class Runs:
         self.folder = folder
         self.playbook = folder / "lock.yml"
         self.playbook.write_text(PLAYBOOK.format(key=KEY, port=agent.http_port, ttl=TTL), encoding="utf-8")
+        self.remote_tmp = folder / "remote_tmp"
         self.started = []
 
     def start(self, purpose, hosts="one,", **variables):
@@ -197,7 +205,12 @@ class Runs:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": sys.executable},
+            env={
+                **os.environ,
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "ANSIBLE_REMOTE_TMP": str(self.remote_tmp),
+                "ANSIBLE_PIPELINING": "false",
+            },
         )
         self.started.append(run)
         return run
@@ -214,6 +227,10 @@ class Runs:
 
     def wait_for_holder(self, purpose, seconds=20):
         self.agent.wait_for(lambda: self.holder() == purpose or None, f"the lock of {purpose}", seconds)
+
+    def modules_on_hosts(self):
+        """The files of modules on the hosts, which hold the token."""
+        return sorted(self.remote_tmp.glob("ansible-tmp-*"))
 
     def wait_until_free(self, seconds=10):
         self.agent.wait_for(lambda: self.agent.raw(KEY) is None, "a free lock", seconds)
@@ -244,6 +261,7 @@ def test_a_run_keeps_the_lock_as_long_as_it_goes_on(runs, tmp_path):
     output, _error = first.communicate(timeout=30)
     assert first.returncode == 0, output
     assert runs.holder() is None
+    runs.agent.wait_for(lambda: not runs.modules_on_hosts() or None, "hosts without files of modules", 20)
 
 
 def test_a_run_that_fails_leaves_no_lock(runs):

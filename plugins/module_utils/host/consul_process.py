@@ -213,11 +213,11 @@ def without_token(folder):
     the first list is not in the second."""
     services, checks = [], []
     for kept in registrations(folder, "services", "Service"):
-        services.append(kept["ID"] or kept["Service"])
+        services.append(kept.get("ID") or kept.get("Service"))
     for kept in registrations(folder, "checks", "Check"):
-        if kept["ServiceID"] not in services:
-            checks.append(kept["CheckID"])
-    return services, checks
+        if kept.get("ServiceID") not in services:
+            checks.append(kept.get("CheckID"))
+    return [one for one in services if one], [one for one in checks if one]
 
 
 def registrations(folder, kind, key):

@@ -117,10 +117,11 @@ def agent_https(v: Values) -> Iterator[Listener]:
 
 
 def consul(v: Values, key: str, what: str, default: int, where: Callable[[], Collection[str]]) -> Listener:
-    extra = v["consul_agent_config_extra"]
-    port = number((extra.get("ports") or {}).get(key, default))
-    given = (extra.get("addresses") or {}).get(key)
-    return Listener(what, f"consul_agent_config_extra.ports.{key}", port, given.split if given else where)
+    given = {name: block for name, block in v["consul_agent_config_extra"].items() if isinstance(block, Mapping)}
+    port = number(given.get("ports", {}).get(key, default))
+    address = given.get("addresses", {}).get(key)
+    is_text = isinstance(address, str) and address
+    return Listener(what, f"consul_agent_config_extra.ports.{key}", port, address.split if is_text else where)
 
 
 def client_addresses(v: Values) -> Callable[[], list[str]]:

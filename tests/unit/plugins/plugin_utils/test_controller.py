@@ -51,6 +51,19 @@ def test_what_is_known_of_another_process(changed, has_ended):
     assert controller.has_ended({**controller.process(os.getpid()), **changed}) is has_ended
 
 
+@pytest.mark.parametrize(("answer", "has_ended"), [(PermissionError, False), (ProcessLookupError, True)])
+def test_proc_may_hide_the_processes_of_other_users(monkeypatch, answer, has_ended):
+    """With the mount option hidepid."""
+    holder = controller.process(os.getpid())
+
+    def kill(_pid, _signal):
+        raise answer
+
+    monkeypatch.setattr(controller, "started", lambda _pid: None)
+    monkeypatch.setattr(controller.os, "kill", kill)
+    assert controller.has_ended(holder) is has_ended
+
+
 def test_without_proc_no_process_has_ended(monkeypatch):
     holder = {**controller.process(os.getpid()), "started": 1}
     monkeypatch.setattr(controller, "machine", lambda: None)

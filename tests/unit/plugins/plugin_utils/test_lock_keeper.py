@@ -48,6 +48,10 @@ def folder(tmp_path):
 
 
 def release(run):
+    run.file.write_text("")
+
+
+def delete_file(run):
     run.file.unlink()
 
 
@@ -86,6 +90,7 @@ def test_not_before_it_is_due(folder):
         ({}, False, 5),  # killed: Ansible did not delete its folder
         ({"turn6": end}, True, 5),
         ({"turn3": end}, True, 2),  # the folder goes shortly before the process
+        ({"turn3": delete_file}, True, 2),  # and the file before the folder
         ({"turn3": release}, False, 2),
         ({"turn3": lose}, False, 3),
         ({"turn3": lose_contact}, False, 5),
@@ -111,6 +116,7 @@ def test_the_note_of_the_run(folder, monkeypatch):
     lock_keeper.note("dockyard/lock", "s")
     assert lock_keeper.session_of("dockyard/lock") == "s"
     assert lock_keeper.session_of("other") is None
+    assert lock_keeper.session_of("dockyard_lock") is None
     lock_keeper.forget("dockyard/lock")
     lock_keeper.forget("dockyard/lock")
     assert lock_keeper.session_of("dockyard/lock") is None

@@ -231,6 +231,8 @@ def test_checks_without_a_token(tmp_path):
             {"Token": "secret", "Check": {"CheckID": "load", "ServiceID": ""}},
             {"Token": "", "Check": {"CheckID": "service:b-1", "ServiceID": "b-1"}},
             {"Token": "", "Check": {"CheckID": "a-up", "ServiceID": "a"}},
+            {"Token": "", "Check": {"CheckID": "short"}},
+            {"Token": "", "Check": {"ID": "another program's"}},
             {"Token": "", "Check": None},
         ],
     }
@@ -239,7 +241,7 @@ def test_checks_without_a_token(tmp_path):
         for number, one in enumerate(files):
             (tmp_path / "data" / folder / str(number)).write_text(json.dumps(one))
     seen = look_at_data([path])[path]
-    assert (seen["services_without_token"], seen["checks_without_token"]) == (["b-1"], ["disk", "a-up"])
+    assert (seen["services_without_token"], seen["checks_without_token"]) == (["b-1"], ["disk", "a-up", "short"])
 
 
 def test_a_cluster_without_gossip_encryption(tmp_path):

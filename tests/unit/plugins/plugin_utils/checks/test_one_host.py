@@ -260,3 +260,12 @@ def test_containers_ask_the_agent_where_it_answers(said):
     ]
     for right in (["0.0.0.0"], ["127.0.0.1", LAN]):
         assert said({"consul_agent_dns_addresses": right}, roles=roles) == []
+
+
+@pytest.mark.parametrize(
+    "extra", [{"ports": "x"}, {"addresses": "x"}, {"addresses": {"http": 1}}, {"addresses": {"http": ["a"]}}]
+)
+def test_what_consul_itself_refuses_is_left_to_it(said, extra):
+    """C(consul validate) names it before a file is placed."""
+    given = {"consul_agent_config_extra": extra, "consul_agent_client_addr": "0.0.0.0", "registry_port": 8500}
+    assert any("would both listen on port 8500" in text for text in said(given))
