@@ -30,7 +30,7 @@ class LockHeld(ConsulError):
     """Somebody else has the lock."""
 
     def __init__(self, lock, key):
-        super().__init__(f"the lock {one_line(key)} is {described(lock)}")
+        super().__init__(f"The lock {one_line(key)} is {described(lock)}")
         self.lock = lock
 
 

@@ -203,15 +203,15 @@ def execute(module, client):
     try:
         return states[params["state"]](params, lock)
     except LockHeld as error:
-        module.fail_json(msg=f"Nothing was changed: {error}. {remedy(error.lock)}", lock=error.lock)
+        module.fail_json(msg=f"{error}. {remedy(error.lock)}", lock=error.lock)
     except LockLost as error:
         module.fail_json(msg=str(error), lost=True)
 
 
 def remedy(lock):
     if lock["frozen"]:
-        return "Free it with dockyard.consul.lock -e lock=free, or go on all the same with -e lock_steal=true"
-    return "Wait for it with -e lock_wait=600, or, if that run has come to nothing, take the lock from it with -e lock_steal=true"
+        return "Free it with dockyard.consul.lock -e lock=free. To free it and go on at once, set -e lock_steal=true"
+    return "Wait for it with -e lock_wait=600, or, if that run hangs, take the lock from it with -e lock_steal=true"
 
 
 def acquired(params, lock):

@@ -7,7 +7,7 @@ Tasks of a release may take longer than the lock lasts: a container that stops, 
 work between tasks or after the last one, so the action forks a process, as Ansible forks one for each task. It ends
 
 - when the run has released the lock, or lost it;
-- when the run has ended by itself, in which case it frees the lock;
+- when the run has ended by itself, by an error or by Ctrl-C, in which case it frees the lock;
 - when the process of the run was killed. It leaves the lock to end by itself then, since a task of that run may still be at work
   on a host.
 """
