@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lab.load import Users
 from lab.testing import PlaybookRun
 
 SERVICES = [("web1", "nginx"), ("web1", "consul")]
@@ -62,8 +63,11 @@ def assert_sites_are_as_before(lab) -> None:
 
 
 def test_the_sites_stay_in_force_beside_a_service(lab, balance):
-    done = balance()
+    with Users([f"http://{lab.address('web1')}/"], host="shop.example.com", rate=50) as users:
+        done = balance()
+        users.stop()
     assert done.ok, done.output
+    assert users.enough and users.failed == 0, str(users)
     assert_sites_are_as_before(lab)
     answer = lab.wait_for(lambda: site(lab, "demo"), 20, "the service answers")
     assert (answer.status, answer.text, answer.headers["Server"]) == (200, "Demo\n", "nginx")
