@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -27,6 +27,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks import (
     status,
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look
+from ansible_collections.dockyard.consul.plugins.plugin_utils.misspelt import misspelt
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem, Unusable, report, unique
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
@@ -96,15 +97,20 @@ class ActionModule(ActionBase):
             for problem in one_host.check(self._of_host(values, options, task_vars)):
                 found.append(problem)
                 origins[problem.text] = values[role].origin(problem.variable)
+        if options["names_leftovers"]:
+            found += unknown_removals(task_vars)
         host = task_vars["inventory_hostname"]
         warnings = [f"{host}: {problem.text}" for problem in found if problem.is_warning]
         found = unique(problem for problem in found if not problem.is_warning)
         result["problems"] = [problem.text for problem in found]
         if found and options["fails"]:
             origin = next(filter(None, (origins[problem.text] for problem in found)), None)
-            raise AnsibleActionFail(report(host, found, options["heading"]), obj=origin)
+            raise AnsibleActionFail(
+                "\n".join([report(host, found, options["heading"]), *spelling_warnings(roles, task_vars)]), obj=origin
+            )
         if options["names_leftovers"] and not task_vars.get("remove"):
             warnings += leftover_warnings(task_vars)
+        warnings += spelling_warnings(roles, task_vars)
         if warnings:
             result["warnings"] = [*result.get("warnings", []), *warnings]
         return result
@@ -155,6 +161,32 @@ def leftover_warnings(variables: Mapping[str, Any]) -> list[str]:
             f" host, add -e remove={','.join(found)}."
         )
     ]
+
+
+def unknown_removals(variables: Mapping[str, Any]) -> list[Problem]:
+    """Of the variable C(remove), which the last play of the site reads."""
+    given = str(variables.get("remove") or "")
+    unknown = [name for name in given.split(",") if given and name not in parts.PARTS]
+    return unknown and [
+        Problem(
+            "remove",
+            f"remove is '{given}', and there is no role {' or '.join(map(repr, unknown))} to take off. Set one or more of"
+            f" {', '.join(sorted(parts.PARTS))}, with commas and no spaces.",
+        )
+    ]
+
+
+def spelling_warnings(roles: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
+    """The same for every host, so that Ansible shows each once."""
+    found = []
+    for role in roles:
+        files = role_files.load(role)
+        names = {*files.options, *files.defaults, *files.variables, *files.sets}
+        found += [
+            f"{name} is not a variable of the role {role}. Is it meant to be {alike}?"
+            for name, alike in misspelt(role, names, variables)
+        ]
+    return found
 
 
 def problems(v: Values, entry_point: str) -> Iterator[Problem]:

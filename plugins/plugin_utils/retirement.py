@@ -31,8 +31,9 @@ def problems(
     """Why these nodes must not be taken out, each as a sentence."""
     if not cluster:
         yield (
-            "No server that stays answers and knows a leader, so nothing can be removed from the cluster. Repair the servers"
-            " first (dockyard.consul.status)."
+            "No server would remain that answers and knows a leader, so nothing can be removed from the cluster. Repair the"
+            " servers first (dockyard.consul.status). The last server of a site is not retired: take the collection off it"
+            " (dockyard.consul.uninstall)."
         )
         return
     members = {one["name"]: one for one in cluster["members"]}

@@ -184,3 +184,17 @@ def test_a_port_that_two_roles_of_a_host_use(run):
     alone = messages(run("registry_port: 6379\n", "-l", "web1", roles=["registry"]))["web1"]
     assert "the registry (registry_port) and Redis (redis_port) would both listen on port 6379 of this host." in alone
     assert run("registry_port: 6379\n", "-l", "web2", roles=["registry"]).returncode == 0
+
+
+def test_a_misspelt_variable_is_named_once_for_all_hosts(run):
+    done = run("redis_pasword: x\n")
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0
+    assert words.count("redis_pasword is not a variable of the role redis. Is it meant to be redis_password?") == 1
+
+
+def test_a_role_to_remove_that_there_is_not(run):
+    done = run("", "-e", "remove=redsi,mydemo", check={"names_leftovers": True})
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0 and "the play goes on" not in words
+    assert "remove is 'redsi,mydemo', and there is no role 'redsi' to take off. Set one or more of" in words

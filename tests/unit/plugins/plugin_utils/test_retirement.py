@@ -96,7 +96,7 @@ def test_no_server_answers():
         [{"item": "s1", "unreachable": True}, {"item": "s2", "cluster": {"error": "x"}}], "a", ["a"], "dc1"
     )
     assert plan["server"] == "" and plan["services"] == {}
-    assert "No server that stays answers" in plan["problems"][0]
+    assert "No server would remain that answers" in plan["problems"][0]
 
 
 def test_the_first_server_with_a_leader_is_asked():
