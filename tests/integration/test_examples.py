@@ -16,9 +16,10 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_module impo
 from conftest import ROOT_TOKEN
 from tasks_in_process import Tasks
 
-# Their examples need a host with systemd, or an inventory.
+# Their examples need a host with systemd, an inventory, or their action plugin (test_lock.py).
 ELSEWHERE = {
     "check_variables",
+    "consul_lock",
     "consul_restart",
     "files",
     "remove_files",

@@ -15,9 +15,11 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_client import ConsulClient, ConsulError
 from ansible_collections.dockyard.consul.plugins.module_utils.consul_lock import LockHeld, LockLost, SiteLock
 from ansible_collections.dockyard.consul.plugins.modules import consul_lock
+from conftest import Playbook
 from in_process import Module
 
 KEY = "test/lock"
@@ -244,6 +246,12 @@ def runs(open_agent, lock, tmp_path):
         if run.poll() is None:
             run.kill()
             run.communicate(timeout=20)
+
+
+def test_the_examples_of_the_module(open_agent, tmp_path):
+    results = Playbook(tmp_path, open_agent).run(*yaml.safe_load(consul_lock.EXAMPLES))
+    assert [one["changed"] for one in results] == [False, False, False, True, True]
+    assert open_agent.raw("dockyard/lock") is None
 
 
 def test_a_run_keeps_the_lock_as_long_as_it_goes_on(runs, tmp_path):
