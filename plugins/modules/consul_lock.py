@@ -70,8 +70,8 @@ options:
     default: 0
   steal:
     description:
-      - Take the lock from whoever has it. Their run fails at its next task with O(state=renewed). The lock then shows whom it was
-        taken from.
+      - Take the lock from whoever has it. Their run fails at its next task with O(state=renewed). The lock then
+        shows its former holder.
     type: bool
     default: false
   owner:
@@ -133,7 +133,7 @@ lock:
       description: Whether it stays until somebody frees it.
       type: bool
     taken_from:
-      description: Who lost it to this run, or V(null).
+      description: Its former holder, if this run has stolen it, or V(null).
       type: str
     session:
       description: ID of its session, or V(null).
