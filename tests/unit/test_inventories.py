@@ -47,6 +47,7 @@ def test_what_the_inventory_only_suggests_is_known_too():
     [
         ([0, 0], "Converged: this run found nothing to change on 2 hosts.\n"),
         ([3, 1], "This run made 4 changes on 2 hosts. Run it again: it will find nothing to do.\n"),
+        ([0, 1], "This run made 1 change on 2 hosts. Run it again: it will find nothing to do.\n"),
     ],
 )
 def test_the_demo_says_whether_it_changed_anything(changed, sentence):
