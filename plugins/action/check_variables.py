@@ -104,7 +104,7 @@ class ActionModule(ActionBase):
         found = unique(problem for problem in found if not problem.is_warning)
         result["problems"] = [problem.text for problem in found]
         if found and options["fails"]:
-            origin = next(filter(None, (origins[problem.text] for problem in found)), None)
+            origin = next(filter(None, (origins.get(problem.text) for problem in found)), None)
             raise AnsibleActionFail(
                 "\n".join([report(host, found, options["heading"]), *spelling_warnings(roles, task_vars)]), obj=origin
             )

@@ -194,7 +194,10 @@ def test_a_misspelt_variable_is_named_once_for_all_hosts(run):
 
 
 def test_a_role_to_remove_that_there_is_not(run):
-    done = run("", "-e", "remove=redsi,mydemo", check={"names_leftovers": True})
-    words = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode != 0 and "the play goes on" not in words
-    assert "remove is 'redsi,mydemo', and there is no role 'redsi' to take off. Set one or more of" in words
+    done = run("redis_pasword: x\n", "-e", "remove=redsi,mydemo", check={"names_leftovers": True})
+    assert done.returncode != 0 and "the play goes on" not in done.stdout
+    assert messages(done)["web1"].startswith(
+        "Nothing was changed. 1 problem with the variables of web1:\n"
+        "- remove is 'redsi,mydemo', and there is no role 'redsi' to take off. Set one or more of"
+    ), done.stdout + done.stderr
+    assert "redis_pasword is not a variable" in messages(done)["web1"]
