@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -176,17 +176,23 @@ def unknown_removals(variables: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def spelling_warnings(roles: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
+def spelling_warnings(roles: Collection[str], variables: Mapping[str, Any]) -> list[str]:
     """The same for every host, so that Ansible shows each once."""
     found = []
-    for role in roles:
+    for role in owners(roles):
         files = role_files.load(role)
         names = {*files.options, *files.defaults, *files.variables, *files.sets}
         found += [
-            f"{name} is not a variable of the role {role}. Is it meant to be {alike}?"
+            f"{name} is not a variable of the role {role}. Did you mean {alike}?"
             for name, alike in misspelt(role, names, variables)
         ]
     return found
+
+
+def owners(roles: Collection[str]) -> list[str]:
+    """The roles with variables for the user: also those that the roles of a site build on."""
+    bases = [role_files.BASES[role] for role in roles if role in role_files.BASES]
+    return list(dict.fromkeys([*roles, *(base.name for base in bases if base.has_its_options), "site_tls"]))
 
 
 def problems(v: Values, entry_point: str) -> Iterator[Problem]:

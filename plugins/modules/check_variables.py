@@ -12,7 +12,7 @@ description:
   - Compares the variables of the host with the argument specs of the roles, and runs the checks of the roles.
   - Reports every problem of the host in one message. Each line has the variable, its value, and what to do. The value of a
     secret is not shown.
-  - Warns of a variable that looks like one of a role and is none, such as C(redis_pasword).
+  - Warns of a variable of a role that is misspelt, such as C(redis_pasword).
   - Also checks what the roles of a host require of each other, such as different ports. These are the roles in O(roles), and
     those that the site runs on the groups of the host.
   - Changes nothing. It runs on the controller, and connects to the host only to look at it, where this run has not done so
@@ -54,8 +54,8 @@ options:
     default: true
   names_leftovers:
     description:
-      - Whether to warn of roles that the host has, and that none of its inventory groups is for any more. Not if the variable
-        C(remove) is set, of which the names are checked.
+      - Whether to warn of roles that the host has, and that none of its inventory groups is for any more. If the variable
+        C(remove) is set, there is no such warning, and the roles in C(remove) must exist.
     type: bool
     default: false
   creates_secrets:

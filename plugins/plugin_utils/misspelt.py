@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables that look like one of a role and are none. Ansible ignores them in silence."""
+"""Variables of roles that are misspelt. Ansible ignores them in silence."""
 
 from __future__ import annotations
 
@@ -20,5 +20,12 @@ def misspelt(role: str, options: Collection[str], defined: Iterable[str]) -> Ite
         rest = name[len(prefix) :]
         if not name.startswith(prefix) or rest in known:
             continue
-        for alike in difflib.get_close_matches(rest, known, n=1, cutoff=ALIKE):
-            yield name, known[alike]
+        alike = [*_swapped(rest, known), *difflib.get_close_matches(rest, known, n=1, cutoff=ALIKE)]
+        if alike:
+            yield name, known[alike[0]]
+
+
+def _swapped(name: str, known: Collection[str]) -> Iterator[str]:
+    """The names with two neighbouring letters in another order. In a short name, the rest is too little for difflib."""
+    swapped = (name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in range(len(name) - 1))
+    return (one for one in swapped if one in known)

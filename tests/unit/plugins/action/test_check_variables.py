@@ -190,7 +190,23 @@ def test_a_misspelt_variable_is_named_once_for_all_hosts(run):
     done = run("redis_pasword: x\n")
     words = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 0
-    assert words.count("redis_pasword is not a variable of the role redis. Is it meant to be redis_password?") == 1
+    assert words.count("redis_pasword is not a variable of the role redis. Did you mean redis_password?") == 1
+
+
+def test_misspelt_variables_of_what_the_roles_of_a_site_build_on(run):
+    done = run(
+        "consul_agent_acl_default_polcy: deny\nconsul_server_iu: true\nsite_tls_renew_dasy: 3\n",
+        roles="{{ lookup('dockyard.consul.site_value', 'roles') }}",
+    )
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0
+    for name, role, meant in [
+        ("consul_agent_acl_default_polcy", "consul_agent", "consul_agent_acl_default_policy"),
+        ("consul_server_iu", "consul_server", "consul_server_ui"),
+        ("site_tls_renew_dasy", "site_tls", "site_tls_renew_days"),
+    ]:
+        assert words.count(f"{name} is not a variable of the role {role}. Did you mean {meant}?") == 1, words
+    assert words.count("Did you mean") == 3
 
 
 def test_a_role_to_remove_that_there_is_not(run):
