@@ -154,7 +154,7 @@ class SiteValues(Mapping[str, Any]):
     @cached_property
     def dns_cache_seconds(self) -> int:
         """How long a DNS answer may be cached: by Consul's TTL for services, or by nginx. At least 1 s."""
-        ttls = (self._extra.get("dns_config") or {}).get("service_ttl") or {}
+        ttls = _mapping(_mapping(self._extra.get("dns_config")).get("service_ttl"))
         durations = [self._variables.get("nginx_lb_resolver_valid") or "1s", *ttls.values()]
         return max(1, *(math.ceil(seconds(duration)) for duration in durations))
 
@@ -174,7 +174,7 @@ class SiteValues(Mapping[str, Any]):
 
     @property
     def _extra(self) -> Mapping[str, Any]:
-        return self._variables.get("consul_agent_config_extra") or {}
+        return _mapping(self._variables.get("consul_agent_config_extra"))
 
     def __getitem__(self, name: str) -> Any:
         if name not in NAMES:
@@ -191,6 +191,11 @@ class SiteValues(Mapping[str, Any]):
 def site_values(variables: Mapping[str, Any]) -> SiteValues:
     """The shared values of a host, given its variables, as C(hostvars[host]) has them."""
     return SiteValues(variables)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Of settings of the user. If one has another type, check_variables or Consul reports it."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def seconds(duration: Any) -> float:

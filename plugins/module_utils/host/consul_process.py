@@ -211,13 +211,10 @@ def keys_in(keyring):
 def without_token(folder):
     """The ids of the services and checks that the agent keeps, if they were registered without a token. A check of a service in
     the first list is not in the second."""
-    services, checks = [], []
-    for kept in registrations(folder, "services", "Service"):
-        services.append(kept.get("ID") or kept.get("Service"))
-    for kept in registrations(folder, "checks", "Check"):
-        if kept.get("ServiceID") not in services:
-            checks.append(kept.get("CheckID"))
-    return [one for one in services if one], [one for one in checks if one]
+    services = [one.get("ID") or one.get("Service") for one in registrations(folder, "services", "Service")]
+    services = [one for one in services if one]
+    checks = [one for one in registrations(folder, "checks", "Check") if one.get("ServiceID") not in services]
+    return services, [one["CheckID"] for one in checks if one.get("CheckID")]
 
 
 def registrations(folder, kind, key):

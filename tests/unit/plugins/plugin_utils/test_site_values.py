@@ -54,6 +54,9 @@ EXTRA = {"domain": "example", "dns_config": {"service_ttl": {"*": "3s", "shop": 
         ({"nginx_lb_resolver_valid": "1500ms"}, "dns_cache_seconds", 2),
         ({"nginx_lb_resolver_valid": 30}, "dns_cache_seconds", 30),
         ({"nginx_lb_resolver_valid": "5s", "consul_agent_config_extra": EXTRA}, "dns_cache_seconds", 90),
+        ({"consul_agent_config_extra": {"dns_config": "x"}}, "dns_cache_seconds", 1),
+        ({"consul_agent_config_extra": {"dns_config": {"service_ttl": "5s"}}}, "dns_cache_seconds", 1),
+        ({"consul_agent_config_extra": "domain"}, "domain", "consul"),
     ],
 )
 def test_values(given, name, value):

@@ -225,7 +225,7 @@ def test_checks_without_a_token(tmp_path):
     """Of the node, or added to a service. Those of a service without a token are not repeated."""
     path = make_data(tmp_path / "data")
     kept = {
-        "services": [{"Token": "", "Service": {"ID": "b-1", "Service": "b"}}],
+        "services": [{"Token": "", "Service": {"ID": "b-1", "Service": "b"}}, {"Token": "", "Service": {"ID": ""}}],
         "checks": [
             {"Token": "", "Check": {"CheckID": "disk", "ServiceID": ""}},
             {"Token": "secret", "Check": {"CheckID": "load", "ServiceID": ""}},
