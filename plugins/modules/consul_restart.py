@@ -169,9 +169,9 @@ def agent_checks(client):
 
 
 def has_acls(client):
-    """Whether the agent has ACLs, by its own word."""
+    """Whether the agent has ACLs. One without them answers from its own settings."""
     try:
-        client.get("acl/tokens")
+        client.get("acl/token/self")
     except ConsulError as error:
         return "ACL support disabled" not in (error.detail or "")
     return True

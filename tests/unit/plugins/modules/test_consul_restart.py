@@ -19,6 +19,7 @@ NOT_RUNNING = Decision("start", False, ["consul is not running"])
 UP_TO_DATE = Decision("nothing", False, [])
 CHECKS = {"service:redis": {"Status": "passing", "Output": ""}, "disk": {"Status": "critical", "Output": "full"}}
 REFUSED = ConsulError("connection refused")
+DISABLED = ConsulError("HTTP 401", status=401, detail="ACL support disabled")
 
 
 class Host:
@@ -34,7 +35,7 @@ class Host:
             "status/leader": OWN,
             "agent/checks": CHECKS,
             "operator/autopilot/health": healthy,
-            "acl/tokens": {},
+            "acl/token/self": {},
             **{name.replace("__", "/"): answer for name, answer in answers.items()},
         }
 
@@ -294,13 +295,26 @@ def test_a_client_that_could_not_be_asked_is_back_with_a_leader(run, replaced):
 def test_a_server_that_gets_acls_is_back_though_it_refuses(run, replaced):
     """It has no token until the leader has ACLs, and refuses all that needs one."""
     refused = ConsulError("ACL not found", status=403, detail="ACL not found")
-    disabled = ConsulError("HTTP 401", status=401, detail="ACL support disabled")
-    host = Host(NOT_RUNNING, acl__tokens=disabled, agent__checks=[CHECKS, refused])
+    host = Host(NOT_RUNNING, acl__token__self=DISABLED, agent__checks=[CHECKS, refused])
     run.dns = [ANSWERS, REFUSES]
     assert run(host, server_address=OWN, replaces=[{}])["changed"] and "kill" in host.events
     host = Host(NOT_RUNNING, agent__checks=[CHECKS, refused])
     with pytest.raises(ConsulError, match="do not pass"):
         run(host, server_address=OWN, replaces=[{}])
+
+
+@pytest.mark.parametrize("params", [{"replaces": [{}]}, {"server_address": OWN}])
+def test_a_client_and_an_agent_of_the_role_must_be_back_in_a_cluster_without_acls(run, monkeypatch, params):
+    """A client gets ACLs after the servers. An agent of the role has them."""
+    monkeypatch.setattr(consul_restart, "running", lambda wanted: ["the agent of old"] * len(wanted))
+    monkeypatch.setattr(consul_restart, "replace", lambda *_: None)
+    critical = {"service:redis": {"Status": "critical", "Output": ""}}
+    host = Host(DUE, acl__token__self=DISABLED, agent__checks=[CHECKS, critical])
+    with pytest.raises(ConsulError, match="do not pass"):
+        run(host, **params)
+    run.dns = [ANSWERS, REFUSES]
+    with pytest.raises(ConsulError, match="its DNS does not answer"):
+        run(Host(DUE, acl__token__self=DISABLED), **params)
 
 
 def test_check_mode_replaces_nothing(run, monkeypatch):
