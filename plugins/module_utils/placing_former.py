@@ -87,7 +87,22 @@ def removal(paths, put_back, record, merged, former):
         else:
             plan.entries.append(Entry(path, "absent", "root", "root", 0))
             plan.removed.append(path)
+    plan.entries.extend(_missing_folders(plan.restored))
     return plan
+
+
+def _missing_folders(paths):
+    """The folders of these paths that do not exist any more, with the attributes of the nearest folder that does."""
+    folders = {}
+    for path in paths:
+        missing, folder = [], os.path.dirname(path)
+        while not os.path.isdir(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        info = os.stat(folder)
+        attributes = user_name(info.st_uid), group_name(info.st_gid), stat.S_IMODE(info.st_mode)
+        folders.update((one, Entry(one, "directory", *attributes)) for one in missing)
+    return folders.values()
 
 
 def _backup(former, path):

@@ -132,6 +132,24 @@ def test_a_folder_that_gets_its_only_file_back_stays(host, places):
     assert result["removed"] == [] and result["restored"] == [str(host / "sub/theirs.conf")]
 
 
+def test_a_folder_that_somebody_has_removed_comes_back_with_its_files(host, places):
+    """As after systemctl revert, which removes the folder of the drop-ins."""
+    (host / "sub/deep").mkdir(parents=True)
+    (host / "sub/theirs.conf").write_text("theirs\n")
+    (host / "sub/deep/link.conf").symlink_to("theirs.conf")
+    before = contents(host)
+    place([absent(host / "sub/theirs.conf"), absent(host / "sub/deep/link.conf")], places=places)
+    (host / "sub/deep").rmdir()
+    (host / "sub").rmdir()
+    patterns = [f"{host}/sub/*", f"{host}/sub/deep/*"]
+    rehearsed = remove_placed([], patterns, [f"{host}/sub"], places=places, check_mode=True)
+    assert not (host / "sub").exists()
+    result = remove_placed([], patterns, [f"{host}/sub"], places=places)
+    assert contents(host) == before
+    assert result["restored"] == rehearsed["restored"] == [f"{host}/sub/deep/link.conf", f"{host}/sub/theirs.conf"]
+    assert not remove_placed([], patterns, [f"{host}/sub"], places=places)["changed"]
+
+
 def interrupted(*_paths):
     raise KeyboardInterrupt
 
