@@ -39,8 +39,8 @@ def gossip_key(v: Values) -> Iterator[Problem]:
         yield Problem(
             variable,
             f"The agent of this host has a gossip key, and {name} does not exist. A new key would be made, and no host could join"
-            f" with it. Restore the file from your backup, or set {variable} to the key of the cluster. If the host is to be part of"
-            f" a new cluster, and nobody needs the data of the former one, stop the agent and remove {v['consul_agent_data_dir']}.",
+            f" with it. Restore the file from your backup, or set {variable} to the key of the cluster. If there is no such cluster"
+            f" any more: {HOW_TO} ('The agent of this host has a gossip key').",
         )
         return
     digest = look.digest(key.encode())

@@ -98,6 +98,7 @@ def test_another_key_than_in_the_keyring_of_an_agent_that_does_not_run(said):
 def test_a_lost_key_is_not_made_again(said, tmp_path):
     (text,) = said("consul_client", look=with_keys(OLD, **RUNS))
     assert f"{tmp_path}/operator/gossip.key does not exist" in text and "Restore the file" in text
+    assert "remove" not in text and "troubleshooting.md" in text, "the cluster may run, and its data be needed"
 
 
 def test_a_key_that_cannot_be_read_is_reported_elsewhere(said, tmp_path):
