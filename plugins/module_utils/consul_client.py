@@ -386,7 +386,7 @@ def _advice(status, words, html=False):
     if status == 404 or html:
         return f" ({NOT_CONSUL})"
     if "ACL not found" in words:
-        return " (the token is unknown to Consul: mistyped, expired or deleted; give a valid one)"
+        return " (the token is unknown to Consul: mistyped, expired or deleted, or the leader has no ACLs yet; give a valid one)"
     if "legacy mode" in words:
         return " (no leader has set up the ACL system yet: check that enough servers are up)"
     if "ACL support disabled" in words:

@@ -19,7 +19,7 @@ description:
   - The task ends when the agent knows a leader again, all its checks pass that passed before, and its DNS answers. If DNS
     refused to answer before the restart, or there is no leader, it may refuse after it.
   - A server that gets ACLs in place of an agent without them may also refuse to answer, and its checks do not count. It has no
-    token until the leader has ACLs as well.
+    token until the leader has ACLs as well. So do not restart only some of the servers.
   - If a restart fails, or its host is lost, this run restarts no further agent. The task then fails on each host that is
     left, and names the host that failed.
 notes:
@@ -158,6 +158,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.service_state impo
 
 # After another server was restarted, the cluster needs some seconds before this one may be.
 QUORUM_SECONDS = 20
+OTHERS_REFUSE = "Servers that have ACLs already refuse requests until the leader has them."
 
 
 def agent_checks(client):
@@ -237,6 +238,7 @@ def execute(module, client):
     params = module.params
     service = service_of(module)
     replaced = running(params["replaces"])
+    gets_acls = False
     try:
         unit, decision = service.look()
         if replaced:
@@ -246,6 +248,7 @@ def execute(module, client):
             # Answers come from this agent alone, and a question that fails is asked again here.
             client.retries = 0
             client.consistency = "stale"
+            gets_acls = bool(replaced and params["server_address"]) and not has_acls(client)
             if params["server_address"] and decision.step == "restart":
                 has_leader = wait_for_quorum(
                     client, params["server_address"], QUORUM_SECONDS, params["servers"], must_answer=bool(replaced)
@@ -255,15 +258,16 @@ def execute(module, client):
                 # The API of another's agent may be at another address. That of this one is not.
                 has_leader = bool(leader) or (leader is None and bool(replaced))
             former, dns = passing(agent_checks(client)), needed_of_dns(params, has_leader)
-            if replaced and params["server_address"] and not has_acls(client):
+            if gets_acls:
                 # Consul answers "ACL not found" to everybody, also without a token.
                 former, dns = set(), min(dns, REFUSES)
             if replaced:
                 replace(service, replaced, params["data_dir"])
             service.act(unit, decision)
             wait_until_back(client, params, former, has_leader, dns)
-    except SystemdError as error:
-        raise ConsulError(str(error)) from error
+    except (SystemdError, ConsulError) as error:
+        message = f"{error} {OTHERS_REFUSE}" if gets_acls else str(error)
+        raise ConsulError(message, status=getattr(error, "status", None)) from error
     return {"changed": is_due, "reasons": decision.reasons if is_due else []}
 
 

@@ -321,7 +321,9 @@ def test_tokens_that_do_not_serve(in_process, agent):
     ]
     messages = in_process.failures(*attempts)
     for message in messages[:4]:
-        assert message.endswith("the token is unknown to Consul: mistyped, expired or deleted; give a valid one)")
+        assert message.endswith(
+            "the token is unknown to Consul: mistyped, expired or deleted, or the leader has no ACLs yet; give a valid one)"
+        )
     for message in messages[4:]:
         assert "Permission denied" in message
         assert message.endswith(" (the token's policies do not allow this, or no token was given)")

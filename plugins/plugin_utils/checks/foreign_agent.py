@@ -277,6 +277,35 @@ def default_policy(v: Values) -> Iterator[Problem]:
             )
 
 
+def acls_of_all_servers(v: Values) -> Iterator[Problem]:
+    """Without ACLs on the leader, a server with ACLs knows no token, and refuses everything."""
+    agent, name = one(v), "consul_agent_adopt"
+    if not agent or not is_server(v) or v.site.acl_enabled or adoption.acl_policy(v.look, agent) != "disabled":
+        return
+    others = [server for server in v.site.servers if server != v.host]
+    in_play = v.get("ansible_play_hosts") or []
+    left = [server for server in others if server not in in_play and not _is_taken_over(v, server)]
+    known = v.look.get("consul") or {}
+    if left:
+        yield Problem(
+            name,
+            f"The agent of this server has no ACLs, and this run would give it ACLs without {', '.join(left)}. It would refuse all"
+            " requests until the leader has ACLs as well. Run the site over all servers of the cluster.",
+        )
+    elif others and (known.get("leader") or "").rpartition(":")[0] != known.get("address"):
+        yield Problem(
+            name,
+            "This server gets ACLs. It refuses all requests, also of DNS, until the leader of the cluster has ACLs as well. The"
+            f" leader comes last. {HOW_TO} ('From allow to deny').",
+            is_warning=True,
+        )
+
+
+def _is_taken_over(v: Values, server: str) -> bool:
+    look = v.look_of(server)
+    return bool(adoption.agents(look)) and not adoption.agents_to_replace(look)
+
+
 def _is_known(v: Values, agent: Mapping[str, Any]) -> bool:
     """Whether the look has read all configuration of an agent. A relative folder is not found. An agent without files has all
     its settings on the command line, which cannot set TLS."""
@@ -291,4 +320,16 @@ def _keys(v: Values, agent: Mapping[str, Any]) -> set[str]:
     return {key for path in agent.get("files") or [] if path in files for key in files[path]["keys"]}
 
 
-CHECKS = [several, silent, data_dir, identity, mode, address, gossip_encryption, tls, management_token, default_policy]
+CHECKS = [
+    several,
+    silent,
+    data_dir,
+    identity,
+    mode,
+    address,
+    gossip_encryption,
+    tls,
+    management_token,
+    default_policy,
+    acls_of_all_servers,
+]

@@ -303,6 +303,19 @@ def test_a_server_that_gets_acls_is_back_though_it_refuses(run, replaced):
         run(host, server_address=OWN, replaces=[{}])
 
 
+@pytest.mark.parametrize(
+    "answers", [{"status__leader": [OWN, REFUSED]}, {"operator__autopilot__health": {"Servers": []}}]
+)
+def test_a_failure_in_a_cluster_that_gets_acls_tells_what_the_other_servers_do(run, replaced, answers):
+    refuse = "Servers that have ACLs already refuse requests until the leader has them."
+    with pytest.raises(ConsulError) as error:
+        run(Host(NOT_RUNNING, acl__token__self=DISABLED, **answers), server_address=OWN, replaces=[{}])
+    assert str(error.value).endswith(refuse)
+    with pytest.raises(ConsulError) as error:
+        run(Host(NOT_RUNNING, **answers), server_address=OWN, replaces=[{}])
+    assert refuse not in str(error.value)
+
+
 @pytest.mark.parametrize("params", [{"replaces": [{}]}, {"server_address": OWN}])
 def test_a_client_and_an_agent_of_the_role_must_be_back_in_a_cluster_without_acls(run, monkeypatch, params):
     """A client gets ACLs after the servers. An agent of the role has them."""

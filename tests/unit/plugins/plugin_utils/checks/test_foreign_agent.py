@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from ansible_collections.dockyard.consul.plugins.plugin_utils.look import FACT, run_id
 
 FOLDER = "/opt/consul"
 SERVER_FILE = "/etc/consul.d/server.hcl"
@@ -499,6 +500,47 @@ def test_a_wrong_management_token(one, consul, text):
 def test_no_acls(one, says):
     look = looked(consul__running__settings={"acl.enabled": False})
     assert "the agent of this host has no ACLs" in one(look)
+    assert says(look, consul_agent_acl_default_policy="allow") == []
+
+
+@pytest.fixture
+def of_three(said):
+    """What the checks say of a server without ACLs, one of three in the inventory."""
+
+    def of_three(hosts, hostvars=(), leader="10.0.0.3:8300", **given):
+        look = looked(consul__running__settings={"acl.enabled": False}, consul={"address": ADDRESS, "leader": leader})
+        groups = {"consul_server": ["web1", "old2", "old3"], "consul_client": []}
+        site = {"consul_agent_acl_default_policy": "allow", "consul_server_bootstrap_expect": 3, "groups": groups}
+        addresses = {
+            host: {"consul_agent_bind_addr": f"10.0.0.{number}"}
+            for number, host in enumerate(groups["consul_server"], 1)
+        }
+        known = {host: {**addresses[host], **dict(hostvars).get(host, {})} for host in ("old2", "old3")}
+        given = {**RIGHT, **site, "ansible_play_hosts": hosts, **given}
+        return said("consul_server", given, look=look, hostvars=known)
+
+    return of_three
+
+
+def test_one_of_several_servers_gets_no_acls_alone(of_three):
+    (text,) = of_three(["web1", "old2"])
+    assert "without old3" in text and "Run the site over all servers" in text
+    (text,) = of_three(["web1"])
+    assert "without old2, old3" in text
+    (text,) = of_three(["web1", "old2", "old3"])
+    assert text.startswith("This server gets ACLs. It refuses all requests") and "Run the site" not in text
+    assert of_three(["web1", "old2", "old3"], leader=f"{ADDRESS}:8300") == [], "the leader comes last"
+
+
+def test_the_other_servers_may_have_acls_already(of_three):
+    ours = {"run": run_id(), **looked(placed=["/etc/consul.d/consul.json"]), "consul_config": {}}
+    known = {host: {"ansible_facts": {FACT: ours}} for host in ("old2", "old3")}
+    (text,) = of_three(["web1"], known)
+    assert text.startswith("This server gets ACLs.")
+
+
+def test_a_single_server_gets_acls_without_a_warning(says):
+    look = looked(consul__running__settings={"acl.enabled": False})
     assert says(look, consul_agent_acl_default_policy="allow") == []
 
 
