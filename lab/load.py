@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The dockyard.consul authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on while something breaks: users who ask, and somebody who writes keys.
+"""What goes on while something breaks: users who ask, somebody who writes keys, and somebody who looks again and again.
 
 with Users(["https://10.0.0.41/", "https://10.0.0.42/"], host="demo.example.com") as users, Writer(put) as writer:
     ...
@@ -12,14 +12,18 @@ with Users(["https://10.0.0.41/", "https://10.0.0.42/"], host="demo.example.com"
 from __future__ import annotations
 
 import http.client
+import math
 import re
 import signal
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Any, NamedTuple, Self
+
+from lab.testing import ask, wait_for
 
 
 class Users:
@@ -107,18 +111,25 @@ class Users:
         )
 
 
-class Writer:
-    """Writes a numbered key so many times a second, and remembers which writes were acknowledged."""
+class Repeated:
+    """Calls once() again and again in the background, from the start of its `with` block until stop() or the end of the block.
 
-    def __init__(self, put: Callable[[int], bool], rate: int = 10) -> None:
-        self._put, self._rate = put, rate
-        self.acknowledged: set[int] = set()
-        self.refused = 0
+    An error in once() ends it, and is raised by stop(): nothing was seen from then on."""
+
+    pause = 0.2  # seconds
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self._error: Exception | None = None
         self._stop = threading.Event()
-        self._pacer = threading.Thread(target=self._pace, daemon=True)
+        self._thread = threading.Thread(target=self._try, args=[self._go_on], daemon=True)
+
+    def once(self) -> None:
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
-        self._pacer.start()
+        self._since = time.monotonic()
+        self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -126,29 +137,153 @@ class Writer:
 
     def stop(self) -> Self:
         self._stop.set()
-        self._pacer.join()
+        self._thread.join()
+        error, self._error = self._error, None
+        if error:
+            raise error
         return self
 
-    def _pace(self) -> None:
-        start, number = time.monotonic(), 0
-        with ThreadPoolExecutor(20) as pool:
-            while not self._stop.wait(max(0.0, start + number / self._rate - time.monotonic())):
-                pool.submit(self._write, number)
-                number += 1
+    def two_more_rounds(self) -> None:
+        """Returns when two rounds have begun and ended. The one under way does not count."""
+        rounds = self.rounds
+        wait_for(lambda: self.rounds > rounds + 2 or self._error, 60, "two more rounds")
 
-    def _write(self, number: int) -> None:
+    def _wait(self) -> float:
+        """Seconds until the next round."""
+        return self.pause
+
+    def _go_on(self) -> None:
+        while not self._stop.wait(self._wait()):
+            self.once()
+            self.rounds += 1
+
+    def _try(self, do: Callable[..., None], *arguments: object) -> None:
+        try:
+            do(*arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised by stop()
+            self._error = error
+            self._stop.set()
+
+
+class Watched(Repeated):
+    """All that a look has returned: seen."""
+
+    def __init__(self, look: Callable[[], Any], pause: float = 0.2) -> None:
+        super().__init__()
+        self._look, self.pause = look, pause
+        self.seen: list[Any] = []
+
+    def once(self) -> None:
+        self.seen.append(self._look())
+
+
+class Paced(Repeated):
+    """Begins so many numbered requests a second, however long each takes."""
+
+    def __init__(self, rate: int, at_once: int) -> None:
+        super().__init__()
+        self.rate, self._at_once = rate, at_once
+
+    def request(self, number: int) -> None:
+        raise NotImplementedError
+
+    def once(self) -> None:
+        self._pool.submit(self._try, self.request, self.rounds)
+
+    def _go_on(self) -> None:
+        with ThreadPoolExecutor(self._at_once) as self._pool:
+            super()._go_on()
+
+    def _wait(self) -> float:
+        return max(0.0, self._since + self.rounds / self.rate - time.monotonic())
+
+
+class Writer(Paced):
+    """Writes a numbered key so many times a second, and remembers which writes were acknowledged."""
+
+    def __init__(self, put: Callable[[int], bool], rate: int = 10) -> None:
+        super().__init__(rate, at_once=20)
+        self._put = put
+        self.acknowledged: set[int] = set()
+        self._writes: list[tuple[float, bool]] = []  # when each began, and whether it was acknowledged
+
+    def request(self, number: int) -> None:
+        began = time.monotonic()
         try:
             done = self._put(number)
         except (OSError, http.client.HTTPException):  # no answer, or half of one
             done = False
         if done:
             self.acknowledged.add(number)
-        else:
-            self.refused += 1
+        self._writes.append((began, done))
+
+    @property
+    def outages(self) -> list[float]:
+        """For how many seconds no write was acknowledged, each time. The last one may have no end."""
+        found, since = [], None
+        for began, done in sorted(self._writes):
+            if not done and since is None:
+                since = began
+            elif done and since is not None:
+                found.append(began - since)
+                since = None
+        return found if since is None else [*found, math.inf]
 
     def lost(self, values: Mapping[int, str]) -> set[int]:
         """Which acknowledged writes are not among the values read."""
         return {number for number in self.acknowledged if values.get(number) != str(number)}
 
     def __str__(self) -> str:
-        return f"{len(self.acknowledged)} writes acknowledged, {self.refused} not"
+        return f"{len(self.acknowledged)} writes acknowledged, {len(self._writes) - len(self.acknowledged)} not"
+
+
+class Request(NamedTuple):
+    number: int
+    status: int
+    text: str
+    seconds: float
+    served_by: str
+
+
+class Load(Paced):
+    """A steady stream of requests, each on a connection of its own.
+
+    with Load(url) as load:
+        load.go_on(2)
+        ...
+    assert not load.failures
+    """
+
+    def __init__(self, url: str, rate: int = 50, at_once: int = 100, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(rate, at_once)
+        self.url, self.tls = url, tls
+        self.requests: list[Request] = []
+
+    def request(self, number: int) -> None:
+        start = time.monotonic()
+        try:
+            answer = ask(f"{self.url}?request={number}", tls=self.tls)
+            status, text, served_by = answer.status, answer.text, answer.headers.get("X-Served-By", "")
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is no answer
+            status, text, served_by = 0, repr(error), ""
+        self.requests.append(Request(number, status, text, time.monotonic() - start, served_by))
+
+    def go_on(self, seconds: float) -> list[Request]:
+        """Wait until as many more requests were answered, and give them."""
+        done = len(self.requests)
+        wanted = int(self.rate * seconds)
+        wait_for(lambda: len(self.requests) >= done + wanted, 2 * seconds + 30, f"{wanted} more answers under load")
+        return self.requests[done:]
+
+    @property
+    def failures(self) -> list[Request]:
+        return [request for request in self.requests if request.status != 200]
+
+    @property
+    def slowest(self) -> float:
+        return max(request.seconds for request in self.requests)
+
+
+def served(requests: Iterable[Request]) -> set[str]:
+    """The instances that answered."""
+    return {request.served_by for request in requests}

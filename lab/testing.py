@@ -28,11 +28,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -356,72 +355,3 @@ class LockedLab(Lab):
     def secrets_in(self, text: str) -> list[str]:
         """The names of the secrets that a text gives away."""
         return [name for name, value in self.secret_values().items() if value in text]
-
-
-class Request(NamedTuple):
-    number: int
-    status: int
-    text: str
-    seconds: float
-    served_by: str
-
-
-class Load:
-    """A steady stream of numbered requests, so many a second, each on a connection of its own.
-
-    with Load(url) as load:
-        load.go_on(2)
-        ...
-    assert not load.failures
-    """
-
-    def __init__(self, url: str, rate: int = 50, at_once: int = 100, tls: ssl.SSLContext | None = None) -> None:
-        self.url, self.rate, self.at_once, self.tls = url, rate, at_once, tls
-        self.requests: list[Request] = []
-        self._stop = threading.Event()
-        self._pacer = threading.Thread(target=self._pace, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._pacer.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        self._pacer.join()
-
-    def _pace(self) -> None:
-        start = time.monotonic()
-        with ThreadPoolExecutor(self.at_once) as pool:
-            number = 0
-            while not self._stop.wait(max(0.0, start + number / self.rate - time.monotonic())):
-                pool.submit(self._request, number)
-                number += 1
-
-    def _request(self, number: int) -> None:
-        start = time.monotonic()
-        try:
-            answer = ask(f"{self.url}?request={number}", tls=self.tls)
-            status, text, served_by = answer.status, answer.text, answer.headers.get("X-Served-By", "")
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is no answer
-            status, text, served_by = 0, repr(error), ""
-        self.requests.append(Request(number, status, text, time.monotonic() - start, served_by))
-
-    def go_on(self, seconds: float) -> list[Request]:
-        """Wait until as many more requests were answered, and give them."""
-        done = len(self.requests)
-        wanted = int(self.rate * seconds)
-        wait_for(lambda: len(self.requests) >= done + wanted, 2 * seconds + 30, f"{wanted} more answers under load")
-        return self.requests[done:]
-
-    @property
-    def failures(self) -> list[Request]:
-        return [request for request in self.requests if request.status != 200]
-
-    @property
-    def slowest(self) -> float:
-        return max(request.seconds for request in self.requests)
-
-
-def served(requests: Iterable[Request]) -> set[str]:
-    """The instances that answered."""
-    return {request.served_by for request in requests}

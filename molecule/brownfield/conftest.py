@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from lab.load import Repeated
 from lab.testing import ROOT, CommandFailed, LockedLab, PlaybookRun
 
 SCENARIO = Path(__file__).resolve().parent
@@ -112,34 +112,24 @@ def lab() -> BrownfieldLab:
     return BrownfieldLab()
 
 
-class Watch:
+class Watch(Repeated):
     """Asks for the services all the time, and notes each that is not in the catalog. One whose agent has just started is there,
     and critical until its check has passed."""
 
     def __init__(self, lab: BrownfieldLab, services: list[str]) -> None:
+        super().__init__()
         self.lab, self.services = lab, services
         self.answers, self.missing = 0, []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.wait(0.2):
-            for server in self.lab.hosts("consul_server"):
-                try:
-                    found = {one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services}
-                except (CommandFailed, ValueError):
-                    continue  # it is just restarted
-                self.answers += 1
-                self.missing += [(server, one) for one, instances in found.items() if not instances]
-                break
+    def once(self) -> None:
+        for server in self.lab.hosts("consul_server"):
+            try:
+                found = {one: self.lab.consul(f"catalog/service/{one}?stale", server) for one in self.services}
+            except (CommandFailed, ValueError):
+                continue  # it is just restarted
+            self.answers += 1
+            self.missing += [(server, one) for one, instances in found.items() if not instances]
+            break
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+# For `lab`, which test_lab_load.py tests.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 CALLBACKS = Path(__file__).parents[1] / "callback"
 
 

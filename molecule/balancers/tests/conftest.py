@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from lab.testing import ROOT, Answer, Lab, Load, PlaybookRun, served
+from lab.load import Load, served
+from lab.testing import ROOT, Answer, Lab, PlaybookRun
 
 SCENARIO = Path(__file__).resolve().parents[1]
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from lab.testing import Load, seconds_until, served
+from lab.load import Load, served
+from lab.testing import seconds_until
 
 VICTIM = "app1"
 NAME = "hello.service.consul"

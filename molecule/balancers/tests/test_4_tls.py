@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.testing import Load, PlaybookRun, run
+from lab.load import Load
+from lab.testing import PlaybookRun, run
 
 BALANCERS = pytest.mark.parametrize("host", ["lb1", "lb2"])
 

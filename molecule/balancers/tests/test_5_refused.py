@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.testing import Load
+from lab.load import Load
 
 HELLO = {"name": "hello", "port": 7000}
 TWINS = {"name": "twins", "port": "srv", "listen": 8080}

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from lab.load import Repeated
 from lab.testing import CommandFailed, Lab
 
 FAILED = 4  # the status of a member, as in `consul members`
@@ -36,45 +36,31 @@ def lab(lab_of, request) -> Iterator[Lab]:
         lab.playbook("lab/destroy.yml")
 
 
-class Repeated:
-    """Does the same all the time, while other things go on."""
+class Asked(Repeated):
+    """Asks each of the hosts in every round."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self._rounds = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
+    def __init__(self, lab: Lab, hosts: list[str]) -> None:
+        super().__init__()
+        self.lab, self.hosts = lab, hosts
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def ask(self, host: str) -> None:
+        raise NotImplementedError
 
-    def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def go_on(self) -> None:
-        """Returns when all hosts were asked twice more."""
-        rounds = self._rounds
-        self.lab.wait_for(lambda: self._rounds > rounds + 2, 60, "the hosts are asked twice more")
-
-    def _go_on(self) -> None:
-        while not self._stop.wait(0.2):
-            for host in self.hosts:
-                try:
-                    self.ask(host)
-                except (CommandFailed, ValueError):
-                    continue  # the agent restarts
-            self._rounds += 1
+    def once(self) -> None:
+        for host in self.hosts:
+            try:
+                self.ask(host)
+            except (CommandFailed, ValueError):
+                continue  # the agent restarts
 
 
-class Names(Repeated):
+class Names(Asked):
     """Asks the agent of each host for the services, over DNS. An agent that restarts gives no answer, or SERVFAIL; that is
     not an answer without the service."""
 
     def __init__(self, lab: Lab, *services: str) -> None:
-        super().__init__(lab)
-        self.hosts, self.services = lab.hosts(), services
+        super().__init__(lab, lab.hosts())
+        self.services = services
         self.answers, self.missing = 0, []
         # For how many seconds at most a host did not answer for one of the services.
         self.silence = dict.fromkeys(self.hosts, 0.0)
@@ -96,12 +82,11 @@ class Names(Repeated):
         return f"{self.answers} answers, {len(self.missing)} without the service; none for {silence} at most"
 
 
-class Members(Repeated):
+class Members(Asked):
     """Asks each server who has failed."""
 
     def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
-        self.hosts = lab.hosts("consul_server")
+        super().__init__(lab, lab.hosts("consul_server"))
         self.answers, self.failed = 0, []
 
     def ask(self, host: str) -> None:

@@ -91,7 +91,7 @@ def test_from_allow_to_deny(lab, before, names, figures):
     assert run.ok, run.output
     run = lab.site("site")
     assert run.ok, run.output
-    names.go_on()
+    names.two_more_rounds()
     figures.append(("one server: from allow to deny", str(names)))
     assert names.answers > 10 and names.missing == []
     assert as_before(lab.state(), before)
@@ -120,7 +120,7 @@ def test_all_is_as_it_was(lab, before, names):
     lab.wait_for(lambda: as_before(lab.state(), before), 30, "the cluster is as before")
     for host in lab.hosts():
         assert lab.consul("agent/self", host)["DebugConfig"]["ACLDefaultPolicy"] == "allow"
-    names.go_on()
+    names.two_more_rounds()
     assert names.answers and names.missing == []
 
 

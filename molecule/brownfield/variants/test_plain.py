@@ -67,7 +67,7 @@ def test_no_node_fails_on_the_way(lab, before, number, names, members, figures):
     )
     run = lab.site("site")
     assert run.ok, run.output
-    names.go_on()
+    names.two_more_rounds()
     figures.append((f"to encryption and TLS, run {number}", f"{names}; {members.answers} lists of members"))
     assert members.answers > 10 and members.failed == []
     assert names.answers > 10 and names.missing == []

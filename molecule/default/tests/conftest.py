@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.testing import Lab, Load, PlaybookRun
+from lab.load import Load
+from lab.testing import Lab, PlaybookRun
 
 
 @pytest.fixture(scope="session")

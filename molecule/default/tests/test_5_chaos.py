@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab.testing import Lab, Load, seconds_until, served
+from lab.load import Load, served
+from lab.testing import Lab, seconds_until
 
 SERVICES = [("lb1", "nginx"), ("lb1", "consul"), ("consul1", "consul"), ("app1", "consul"), ("app1", "docker")]
 VICTIM = "app1"

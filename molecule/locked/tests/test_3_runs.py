@@ -11,14 +11,13 @@ import base64
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.load import Watched
 from lab.testing import ROOT, PlaybookRun
 
 SERVER, CLIENT = "playbooks/consul_server.yml", "playbooks/consul_client.yml"
@@ -59,24 +58,6 @@ def reloads_of(lab, host: str) -> int:
     return int(lab.exec(host, "journalctl --unit consul --output cat | grep --count 'Caught: signal=hangup' || true"))
 
 
-@contextmanager
-def watched(look) -> Iterator[list]:
-    """All that was seen by a look, taken again and again meanwhile."""
-    seen, stop = [], threading.Event()
-
-    def watch():
-        while not stop.wait(0.05):
-            seen.append(look())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        watcher.join()
-
-
 @pytest.fixture
 def service(lab) -> Iterator[None]:
     """A service on the client."""
@@ -94,13 +75,15 @@ def test_a_client_that_restarts_does_not_leave(lab, converge, service):
         return lab.members()["client1"], instances
 
     reloads = reloads_of(lab, "client1")
-    with watched(look) as seen:
+    with Watched(look, pause=0.05) as watched:
         # What a reload takes goes back to what it was in the same run: one restart does for both.
         done = converge(CLIENT, consul_agent_config_extra={"check_update_interval": "1m"})
     assert lab.pid("client1") != pid
     assert reloads_of(lab, "client1") == reloads, done.changes
-    assert {status for status, _instances in seen} == {1}, "always alive"
-    assert {frozenset(instances) for _status, instances in seen} == {frozenset({"client1"})}, "always among the healthy"
+    assert {status for status, _instances in watched.seen} == {1}, "always alive"
+    assert {frozenset(instances) for _status, instances in watched.seen} == {frozenset({"client1"})}, (
+        "always among the healthy"
+    )
     assert lab.dns("probe.service.consul", "client1") == {lab.address("client1")}
     assert lab.consul("agent/self", "client1")["DebugConfig"]["CheckUpdateInterval"] == "1m0s"
 
@@ -355,14 +338,14 @@ def test_a_rebuilt_host_comes_back_under_its_name(lab, converge, tmp_path, by):
     converge("lab/create.yml")
     assert lab.fails("client1", "ls /usr/bin/consul /etc/consul.d /var/lib/consul")
 
-    with watched(command_lines) as seen:
+    with Watched(command_lines, pause=0.05) as watched:
         if by == "the site":
             converge("site.yml")
         else:
             play = tmp_path / "play.yml"
             play.write_text(ALONE.format(group="consul_client", role="consul_client"))
             converge(str(play))
-    assert not {name for text in seen for name in lab.secrets_in(text)}, "a process was started with a secret"
+    assert not {name for text in watched.seen for name in lab.secrets_in(text)}, "a process was started with a secret"
     lab.wait_for(lambda: lab.members() == {"consul1": 1, "client1": 1}, 30, "both are alive")
     assert lab.consul("agent/self", "client1")["Config"]["NodeID"] == node
     assert lab.dns("client1.node.consul", "client1") == {lab.address("client1")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
+from lab.load import Watched
 from lab.testing import seconds_until
 
 SERVICES = [("consul1", "consul"), ("consul2", "consul"), ("consul3", "consul")]
@@ -64,7 +64,6 @@ def stretches(looks: list[Look], poor: Callable[[Look], bool]) -> list[tuple[flo
 @pytest.fixture
 def looks(lab):
     """How many servers answered, and how many knew a leader, asked over and over during a test."""
-    seen, stop = [], threading.Event()
 
     def knows(server: str) -> bool | None:
         try:
@@ -73,17 +72,14 @@ def looks(lab):
             return None
         return answer.status == 200 and bool(answer.json())
 
-    def watch() -> None:
-        with ThreadPoolExecutor() as pool:
-            while not stop.wait(0.2):
-                known = list(pool.map(knows, lab.hosts("consul_server")))
-                seen.append(Look(time.monotonic(), len(known) - known.count(None), known.count(True)))
+    with ThreadPoolExecutor() as pool:
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield seen
-    stop.set()
-    watcher.join()
+        def look() -> Look:
+            known = list(pool.map(knows, lab.hosts("consul_server")))
+            return Look(time.monotonic(), len(known) - known.count(None), known.count(True))
+
+        with Watched(look) as watched:
+            yield watched.seen
 
 
 def started(lab, server: str) -> float:
@@ -185,18 +181,8 @@ def test_a_server_is_not_restarted_at_the_cost_of_the_quorum(lab):
 @pytest.fixture
 def passing(lab) -> Iterator[list[int]]:
     """How many instances of mydemo a server found healthy, asked over and over during a test."""
-    seen, stop = [], threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.1):
-            seen.append(len(lab.consul("health/service/mydemo?passing", "consul2")))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield seen
-    assert watcher.is_alive(), "it was looked all the time"
-    stop.set()
-    watcher.join()
+    with Watched(lambda: len(lab.consul("health/service/mydemo?passing", "consul2")), pause=0.1) as watched:
+        yield watched.seen
 
 
 @pytest.mark.chaos
