@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab.load import Repeated
-from lab.testing import CommandFailed, Lab
+from lab.testing import CommandFailed, Lab, wait_for
 
 FAILED = 4  # the status of a member, as in `consul members`
 # The agents of the roles answer DNS on port 53, those from before on 8600. dig fails if nobody answers.
@@ -37,11 +38,14 @@ def lab(lab_of, request) -> Iterator[Lab]:
 
 
 class Asked(Repeated):
-    """Asks each of the hosts in every round."""
+    """Asks each of the hosts in every round, and notes when it has answered each of the questions."""
 
-    def __init__(self, lab: Lab, hosts: list[str]) -> None:
+    def __init__(self, lab: Lab, hosts: list[str], questions: tuple[str, ...] = ("",)) -> None:
         super().__init__()
-        self.lab, self.hosts = lab, hosts
+        self.lab, self.hosts, self.questions = lab, hosts, questions
+        self.answers = Counter()
+        self._last: dict[tuple[str, str], float] = {}
+        self._longest = dict.fromkeys(hosts, 0.0)
 
     def ask(self, host: str) -> None:
         raise NotImplementedError
@@ -53,33 +57,54 @@ class Asked(Repeated):
             except (CommandFailed, ValueError):
                 continue  # the agent restarts
 
+    def answered(self, host: str, question: str = "") -> None:
+        self._longest[host] = max(self._longest[host], self._without(host, question))
+        self._last[host, question] = time.monotonic()
+        self.answers[host] += 1
+
+    def _without(self, host: str, question: str) -> float:
+        """For how many seconds the host has not answered the question."""
+        return time.monotonic() - self._last.get((host, question), self._since)
+
+    @property
+    def silence(self) -> dict[str, float]:
+        """For how many seconds at most each host did not answer one of the questions, until now."""
+        return {
+            host: max(self._longest[host], *(self._without(host, question) for question in self.questions))
+            for host in self.hosts
+        }
+
+    def go_on(self) -> None:
+        """Returns when each host has answered each question again."""
+        began = time.monotonic()
+        asked = [(host, question) for host in self.hosts for question in self.questions]
+        wait_for(
+            lambda: self._error or all(self._last.get(one, 0) > began for one in asked), 60, "each host answers again"
+        )
+
+    def __str__(self) -> str:
+        silence = ", ".join(f"{host} {seconds:.1f} s" for host, seconds in self.silence.items())
+        return f"{self.answers.total()} answers; none for {silence} at most"
+
 
 class Names(Asked):
     """Asks the agent of each host for the services, over DNS. An agent that restarts gives no answer, or SERVFAIL; that is
     not an answer without the service."""
 
     def __init__(self, lab: Lab, *services: str) -> None:
-        super().__init__(lab, lab.hosts())
-        self.services = services
-        self.answers, self.missing = 0, []
-        # For how many seconds at most a host did not answer for one of the services.
-        self.silence = dict.fromkeys(self.hosts, 0.0)
-        self._answered: dict[tuple[str, str], float] = {}
+        super().__init__(lab, lab.hosts(), services)
+        self.missing: list[tuple[str, str, str]] = []
 
     def ask(self, host: str) -> None:
-        for said in self.lab.exec(host, ASK.format(names=" ".join(self.services))).split("for ")[1:]:
-            name, now = said.split()[0], time.monotonic()
+        for said in self.lab.exec(host, ASK.format(names=" ".join(self.questions))).split("for ")[1:]:
+            name = said.split()[0]
             if re.search(r"^[^;\n].*\sA\s", said, re.MULTILINE):
-                last = self._answered.get((host, name), now)
-                self.silence[host] = max(self.silence[host], now - last)
-                self._answered[host, name] = now
-                self.answers += 1
+                self.answered(host, name)
             elif re.search(r"status: (NOERROR|NXDOMAIN)", said):
                 self.missing.append((host, name, time.strftime("%X")))
 
     def __str__(self) -> str:
-        silence = ", ".join(f"{host} {seconds:.1f} s" for host, seconds in self.silence.items())
-        return f"{self.answers} answers, {len(self.missing)} without the service; none for {silence} at most"
+        return f"{super().__str__()}; {len(self.missing)} without the service"
 
 
 class Members(Asked):
@@ -87,11 +112,11 @@ class Members(Asked):
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, lab.hosts("consul_server"))
-        self.answers, self.failed = 0, []
+        self.failed: list[tuple[str, str, str]] = []
 
     def ask(self, host: str) -> None:
         members: list[dict[str, Any]] = self.lab.api(host, "agent/members").json()
-        self.answers += 1
+        self.answered(host)
         self.failed += [(host, one["Name"], time.strftime("%X")) for one in members if one["Status"] == FAILED]
 
 

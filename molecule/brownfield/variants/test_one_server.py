@@ -15,6 +15,7 @@ import pytest
 pytestmark = pytest.mark.chaos
 
 SERVICES = [("old1", "consul"), ("app1", "consul")]
+OUTAGE = 30  # seconds that an agent may be without an answer around a restart. The only server must elect itself.
 WEB = "/etc/consul.d/web.hcl"
 KEYRING = "/opt/consul/serf/local.keyring"
 
@@ -26,9 +27,11 @@ def files(lab, before) -> dict[str, set[str]]:
 
 
 def files_of(lab, host: str) -> set[str]:
-    """With their sums. Those of packages are not the subject here, nor is a file that the user has changed meanwhile."""
-    lines = lab.exec(host, "find /etc/consul.d /etc/systemd/system /etc/resolv.conf -type f -exec md5sum {} +")
-    return {line for line in lines.splitlines() if not line.endswith(WEB)}
+    """With their modes, owners and sums. Those of packages are not the subject here, nor is a file that the user has changed
+    meanwhile."""
+    folders = "/etc/consul.d /etc/systemd/system /etc/resolv.conf"
+    lines = lab.exec(host, f"find {folders} -type f -printf '%p %m %u %g\\n' -exec md5sum {{}} +")
+    return {line for line in lines.splitlines() if WEB not in line}
 
 
 def said(run) -> str:
@@ -36,8 +39,8 @@ def said(run) -> str:
 
 
 def as_before(state: dict[str, Any], before: dict[str, Any]) -> bool:
-    assert state["tokens"] >= before["tokens"]
-    return {**state, "tokens": None} == {**before, "tokens": None}
+    """With the tokens of the site, perhaps."""
+    return {**state, "tokens": None} == {**before, "tokens": None} and state["tokens"] >= before["tokens"]
 
 
 def test_adopt_says_what_to_do(lab, before, files):
@@ -57,8 +60,9 @@ def test_adopt_says_what_to_do(lab, before, files):
 def test_the_site_takes_it_over(lab, before, names, figures):
     run = lab.site("site")
     assert run.ok, run.output
+    names.go_on()
     figures.append(("one server: the takeover", str(names)))
-    assert names.answers > 10 and names.missing == []
+    assert names.missing == [] and max(names.silence.values()) < OUTAGE, str(names)
     assert as_before(lab.state(), before)
     assert {unit for unit, _pid in lab.agents().values()} == {"consul.service"}
 
@@ -91,9 +95,9 @@ def test_from_allow_to_deny(lab, before, names, figures):
     assert run.ok, run.output
     run = lab.site("site")
     assert run.ok, run.output
-    names.two_more_rounds()
+    names.go_on()
     figures.append(("one server: from allow to deny", str(names)))
-    assert names.answers > 10 and names.missing == []
+    assert names.missing == [] and max(names.silence.values()) < OUTAGE, str(names)
     assert as_before(lab.state(), before)
 
 
@@ -120,8 +124,8 @@ def test_all_is_as_it_was(lab, before, names):
     lab.wait_for(lambda: as_before(lab.state(), before), 30, "the cluster is as before")
     for host in lab.hosts():
         assert lab.consul("agent/self", host)["DebugConfig"]["ACLDefaultPolicy"] == "allow"
-    names.two_more_rounds()
-    assert names.answers and names.missing == []
+    names.go_on()
+    assert names.missing == []
 
 
 def test_a_client_that_has_joined_with_a_wrong_gossip_key_is_taken_over(lab, before):
