@@ -138,7 +138,10 @@ options:
     type: int
     default: 0
   redis:
-    description: Read the settings in C(/etc/redis/redis.conf) that the role P(dockyard.consul.redis#role) sets.
+    description:
+      - Read the settings of Redis in C(/etc/redis/site.conf), which the role P(dockyard.consul.redis#role) places, or in
+        C(/etc/redis/redis.conf).
+      - If C(redis-server) is one of O(units) and runs, ask Redis, too, with the password in that file.
     type: bool
     default: false
   services:
@@ -776,6 +779,16 @@ redis:
       description: Whether C(user) or C(aclfile) is set.
       type: bool
       sample: false
+    persistence:
+      description: The settings that decide whether Redis has its data again after a restart, or their defaults.
+      type: dict
+      sample: {save: 3600 1 300 100 60 10000, appendonly: "no", dir: /var/lib/redis, dbfilename: dump.rdb}
+    running:
+      description:
+        - The same settings as the running Redis has them, and C(keys), the number of keys in all databases.
+        - V(null) if Redis does not run, does not answer, or refuses the password.
+      type: dict
+      sample: {save: "", appendonly: "no", dir: /var/lib/redis, dbfilename: dump.rdb, keys: 3}
 dns:
   description: What each of O(services) resolves to.
   returned: success
@@ -884,7 +897,8 @@ def execute(module, client):
     if params["nginx"] or params["nginx_status_port"]:
         known["nginx"] = nginx.look_at_nginx(nginx_version, params["nginx_status_port"], timeout)
     if params["redis"]:
-        known["redis"] = redis_config.look_at_redis(key)
+        runs = known.get("units", {}).get("redis-server", {}).get("active") == "active"
+        known["redis"] = redis_config.look_at_redis(key, runs, timeout)
     nameserver = dns.Resolver(params["nameserver"], min(timeout, 3))
     known["dns"] = dns.look_up(params["services"], params["domain"], nameserver)
     known["certificates"] = certificates.look_at_certificates(params["certificates"])

@@ -12,6 +12,7 @@ from ansible_collections.dockyard.consul.plugins.module_utils.consul_module impo
 from ansible_collections.dockyard.consul.plugins.plugin_utils.adoption import OUR_FILES
 from ansible_collections.dockyard.consul.plugins.plugin_utils.docker_engine import DAEMON_JSON, FOUNDATIONS, Engine
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import Look, matches
+from ansible_collections.dockyard.consul.plugins.plugin_utils.redis_data import lost_at_restart
 from ansible_collections.dockyard.consul.plugins.plugin_utils.site_values import SiteValues
 
 SERVICE_LABEL = "dockyard_service"
@@ -176,6 +177,10 @@ def problems(look: Look, parts: Iterable[str], running: Sequence[Mapping[str, st
             "The host is a server of a cluster that has a leader. Take it out of the site first (dockyard.consul.retire_host). To"
             " take off a whole site, set -e uninstall_servers=true."
         )
+    if "redis" in parts and is_of_user(look, PARTS["redis"]):
+        reason = lost_at_restart(look)
+        if reason:
+            yield reason
     if not {"docker_host", "mydemo"} & set(parts):
         return
     if engine.error and look.runs("docker"):

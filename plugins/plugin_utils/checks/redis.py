@@ -20,6 +20,7 @@ from ansible_collections.dockyard.consul.plugins.plugin_utils.checks.common impo
 )
 from ansible_collections.dockyard.consul.plugins.plugin_utils.look import ABSENT, digest
 from ansible_collections.dockyard.consul.plugins.plugin_utils.problems import Problem
+from ansible_collections.dockyard.consul.plugins.plugin_utils.redis_data import lost_at_restart
 from ansible_collections.dockyard.consul.plugins.plugin_utils.values import Values
 
 
@@ -79,6 +80,13 @@ def set_by_hand(v: Values) -> Iterator[Problem]:
         )
 
 
+def data_would_be_lost(v: Values) -> Iterator[Problem]:
+    """Most changes of the role restart Redis."""
+    reason = lost_at_restart(v.look)
+    if reason:
+        yield Problem("ansible_facts", reason)
+
+
 def has_password_of_site(v: Values, there: Mapping[str, Any]) -> bool:
     """Whether Redis on the host has the password of the site already."""
     if not there["password_digest"] or not has_secret(v, "operator/redis.password"):
@@ -100,4 +108,5 @@ CHECKS = [
     if_set("redis_password", PASSWORD),
     lost_password,
     set_by_hand,
+    data_would_be_lost,
 ]

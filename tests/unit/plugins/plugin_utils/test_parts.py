@@ -139,6 +139,17 @@ def test_a_server_of_a_cluster_that_works():
     assert plan(look(*CONSUL, *REDIS, consul=consul), ["redis"])["problems"] == []
 
 
+def test_a_redis_of_the_user_that_would_lose_its_data():
+    persistence = {"save": "", "appendonly": "no", "shutdown-on-sigterm": "default"}
+    data = {"error": None, "persistence": persistence, "running": None}
+    theirs = look(*REDIS, others=["/etc/redis/redis.conf"], redis=data)
+    (said,) = plan(theirs, ["redis"])["problems"]
+    assert said.startswith("A restart would lose the data of Redis")
+    assert plan(theirs, ["consul_agent"])["problems"] == []
+    ours = look(*REDIS, packaged=["/etc/redis/redis.conf"], redis=data)
+    assert plan(ours, ["redis"])["problems"] == [], "it is stopped, on request"
+
+
 def test_an_engine_that_could_not_be_read():
     host = look(docker={"error": "no answer within 5 s"})
     (said,) = plan(host, ["mydemo"])["problems"]

@@ -69,6 +69,8 @@ BY_HAND = {
         "password": True,
         "password_digest": "0123",
         "users": False,
+        "persistence": {"save": "", "appendonly": "no", "shutdown-on-sigterm": "default"},
+        "running": None,
     },
     "packages": {"redis-server": "5:7.0"},
     "origins": {},
@@ -119,3 +121,12 @@ def test_a_redis_that_has_the_settings_of_the_site(said, tmp_path):
     for password in ({"password": False, "password_digest": None}, {"users": True, "password_digest": None}):
         (text,) = said("redis", given, look={**BY_HAND, "redis": {**same, **password}})
         assert ("users of its own" in text) == ("users" in password)
+
+
+@pytest.mark.parametrize("there", [{}, {"/etc/redis/site.conf": {"type": "file"}}], ids=["before", "after"])
+def test_a_redis_that_would_lose_its_data(said, there):
+    """Also one that the role has taken over: a new password restarts it, too."""
+    runs = {**BY_HAND, "paths": there, "units": {"redis-server": {"active": "active"}}}
+    (text,) = said("redis", {**SAID, "redis_replace_settings": True}, look=runs)
+    assert text.startswith("A restart would lose the data of Redis, which is in memory only")
+    assert said("redis", SAID, look={**runs, "units": {"redis-server": {"active": "inactive"}}}) == []
