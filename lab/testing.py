@@ -29,7 +29,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,6 +92,20 @@ def ask(
 
 # What a condition may meet while it does not hold yet.
 NOT_YET = (OSError, http.client.HTTPException, ValueError, LookupError, subprocess.TimeoutExpired, CommandFailed)
+
+
+def kill_with_children(pid: int) -> None:
+    """Also those with a session of their own: an Ansible worker would go on with the loop of its task."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    family = [pid]
+    for one in family:
+        family += [child for child, parent in parents.items() if parent == one]
+    for one in family:
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], Any], timeout: float, what: str) -> Any:
@@ -273,8 +287,8 @@ class Lab:
         """Run a playbook and kill it, with all its processes here, as soon as it says this."""
         command = self._playbook(name, options, variables)
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        with subprocess.Popen(command, **output, **self._as_a_user, start_new_session=True) as process:
-            too_late = threading.Timer(600, os.killpg, (process.pid, signal.SIGKILL))
+        with subprocess.Popen(command, **output, **self._as_a_user) as process:
+            too_late = threading.Timer(600, kill_with_children, [process.pid])
             too_late.start()
             seen = []
             for line in process.stdout:
@@ -283,7 +297,7 @@ class Lab:
                     break
             too_late.cancel()
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_with_children(process.pid)
         assert until in seen[-1], f"the run ended and never said {until!r}:\n{''.join(seen)}"
 
     def _playbook(self, name: str, options: Sequence[str], variables: dict[str, Any]) -> list[str | Path]:
