@@ -14,7 +14,7 @@ pytestmark = pytest.mark.chaos
 
 SERVICES = [(host, "consul") for host in ("old1", "old2", "old3", "app1")]
 # Seconds that an agent may be without an answer: docs/adopt.md has those that were measured. The first server waits for the leader.
-SERVER_OUTAGE, CLIENT_OUTAGE = 45, 15
+SERVER_OUTAGE, CLIENT_OUTAGE = 30, 15
 RPC = b"\x00"  # the first byte on Consul's RPC port of a request without TLS
 UNITS = {"old3": "consul-server"}
 # What consul_agent_config_extra has in the three runs.
